@@ -1,0 +1,29 @@
+"""The errors a user can meet. Each sentence says what was expected, what was received, where, and what to do."""
+
+
+class AtlasError(Exception):
+    """A mistake or a misfortune that one clear sentence explains. The command line prints it and exits with 2."""
+
+
+class ConfigError(AtlasError):
+    """What is wrong in a configuration, every problem at once, one line each: ``file:line:column: key: ...``."""
+
+    def __init__(self, problems: list[str]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+class NetworkError(AtlasError):
+    """A network, a layer or a channel that does not exist or cannot be looked at."""
+
+
+class WeightsError(AtlasError):
+    """Weights that cannot be had: not downloaded, damaged, of other shapes, or not embedded."""
+
+
+class StoreError(AtlasError):
+    """An entry or a record that cannot be read or written."""
+
+
+class SiteError(AtlasError):
+    """An output folder that cannot be written, or that is not ours to write."""
