@@ -1,0 +1,1 @@
+"""Where results lie: one self-describing entry per rendering, named by its key."""

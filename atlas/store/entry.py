@@ -1,0 +1,109 @@
+"""One rendering as one self-describing file: its key, the numbers, the picture, and a checksum over all of it.
+
+An entry is a safetensors file. Its tensors are ``picture`` (the bytes of a lossless WebP file, uint8) and, where
+recorded, ``trace`` (the score after each step, float32). Its metadata hold ``key``, ``record`` (canonical JSON) and
+``checksum`` (sha256 over key, record and tensors). safetensors states the length of every tensor in the header, so a
+cut file is seen without reading it whole.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from atlas.canonical import canonical
+from atlas.errors import StoreError
+
+HEADER_LIMIT = 1 << 20  # bytes; a longer header is not ours
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What came of one job.
+
+    ``record`` holds the numbers beside the picture (see ``ascent.render``); ``picture`` is a lossless WebP file;
+    ``trace`` is ``(steps,) float32``, the score after each step, or None when it was not recorded.
+    """
+
+    key: str
+    record: Mapping[str, Any]
+    picture: bytes
+    trace: np.ndarray | None = field(default=None, compare=False)
+
+
+def encode(entry: Entry) -> bytes:
+    """The bytes of an entry: the same bytes for the same entry."""
+    tensors = {"picture": np.frombuffer(entry.picture, np.uint8)}
+    if entry.trace is not None:
+        tensors["trace"] = np.ascontiguousarray(entry.trace, np.float32)
+    record = canonical(entry.record)
+    metadata = {"checksum": _checksum(entry.key, record, tensors), "key": entry.key, "record": record}
+    return _sorted_header(save(tensors, metadata))
+
+
+def decode(data: bytes, key: str, where: str) -> Entry:
+    """The entry in ``data``, its checksum verified. Raises StoreError when it is cut, flipped or another entry."""
+    try:
+        metadata = _metadata(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
+        tensors = load(data)
+        if metadata["key"] != key:
+            raise StoreError(
+                f"{where}: expected entry {key}, received entry {metadata['key']}; delete the file and build again"
+            )
+        if metadata["checksum"] != _checksum(key, metadata["record"], tensors):
+            raise StoreError(f"{where}: the checksum does not match, the file is damaged; delete it and build again")
+        return Entry(key, json.loads(metadata["record"]), tensors["picture"].tobytes(), tensors.get("trace"))
+    except (KeyError, ValueError, struct.error, SafetensorError) as error:
+        raise StoreError(
+            f"{where}: expected a whole entry, received a damaged file ({error}); delete it and build again"
+        ) from error
+
+
+def read_record(path: Path, key: str) -> dict[str, Any] | None:
+    """The record of the entry at ``path`` without its picture, or None when it is absent, cut or another entry.
+
+    Reads the header only (about 2 kB). The record says which artefacts are there under ``has``.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > HEADER_LIMIT:
+                return None
+            header = json.loads(file.read(length))
+            size = file.seek(0, 2)
+        metadata = header.pop("__metadata__")
+        end = max(tensor["data_offsets"][1] for tensor in header.values())
+        if size != 8 + length + end or metadata["key"] != key:
+            return None
+        record: dict[str, Any] = json.loads(metadata["record"])
+        return {**record, "has": sorted(header)}
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+
+
+def _metadata(header: bytes) -> dict[str, str]:
+    metadata: dict[str, str] = json.loads(header)["__metadata__"]
+    return metadata
+
+
+def _checksum(key: str, record: str, tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(f"{key}\n{record}\n".encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with the header's keys in order: safetensors keeps metadata in a hash map, in any order."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header = canonical(json.loads(data[8 : 8 + length])).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
