@@ -1,0 +1,1 @@
+"""What was asked: the configuration, the recipes and the plan of jobs."""

@@ -1,0 +1,105 @@
+"""The configuration: what the keys of a YAML file mean, their types and their defaults.
+
+``spec.load`` reads files into these models; every default stands here or in ``spec.recipe``, once.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, JsonValue
+
+from atlas.spec.recipe import RECIPES, Frozen
+
+CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
+RECIPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+def parse_channels(text: str) -> tuple[range, ...]:
+    """The runs of channels that ``"0-63,100"`` names. Raises ValueError with what was expected."""
+    if not CHANNELS.fullmatch(text):
+        raise ValueError("expected channels such as 0-63,100")
+    runs = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        runs.append(range(int(first), int(last or first) + 1))
+        if not runs[-1]:
+            raise ValueError(f"expected the lower channel first in {part.strip()}")
+    return tuple(runs)
+
+
+def _channels(text: str) -> str:
+    parse_channels(text)
+    return text
+
+
+def _batch(size: int) -> int:
+    if size not in (2, 4, 8, 16, 32, 64):
+        raise ValueError("expected 2, 4, 8, 16, 32 or 64")
+    return size
+
+
+class LayerChoice(Frozen):
+    """One layer, or every layer that a pattern names, and which of its channels."""
+
+    name: str = Field(description="A layer's name, or a pattern such as block?_pool.")
+    channels: Annotated[str, AfterValidator(_channels)] | Annotated[int, Field(ge=0)] | None = Field(
+        None, description='Channels such as "0-63,100"; every channel when left out.'
+    )
+
+
+class Numbers(Frozen):
+    """Preprocessing in numbers: the network's input is ``picture[..., order] * scale + offset``, picture in [0, 1]."""
+
+    order: Literal["rgb", "bgr"] = Field("rgb", description="The network's channel order.")
+    scale: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="Factor of each of the network's channels.")
+    offset: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="Added after the factor.")
+
+
+class Compute(Frozen):
+    """Where the work runs. Nothing here changes a picture."""
+
+    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = Field(
+        "auto", description="Worker processes; auto is one for each core this process may use."
+    )
+    threads_per_worker: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="TensorFlow threads in each worker. With 1 the same bytes come out on every run."
+    )
+    batch: Literal["auto"] | Annotated[int, AfterValidator(_batch)] = Field(
+        "auto", description="Channels ascended together; auto goes by the picture's size."
+    )
+    backend: Literal["loky", "sequential"] = Field(
+        "loky", description="loky starts worker processes; sequential works in this process, for debugging."
+    )
+
+
+class Config(Frozen):
+    """One atlas: a network, its layers, the recipes, and where the work and the results go."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="The site's title; the network's own when left out."
+    )
+    network: str = Field(description="A network's id (vgg19, inceptionv3, resnet50, ...) or the path of a .keras file.")
+    weights: str | None = Field(
+        None,
+        description="imagenet (Keras downloads it), embedded (inceptionv3 to mixed4), random or random:SEED, or a path "
+        "(.weights.h5, .h5, .safetensors, .keras). imagenet when left out; a .keras file brings its own.",
+    )
+    preprocessing: Literal["tf", "caffe", "torch", "none"] | Numbers | None = Field(
+        None, description="How a network of one's own wants its input; required for a .keras file, refused for others."
+    )
+    layers: tuple[str | LayerChoice, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Layers by name or pattern, from each all or some channels; every feature layer when left out.",
+    )
+    recipes: dict[str, dict[str, JsonValue]] = Field(
+        {"main": {"base": "default"}},
+        min_length=1,
+        description=f"Named recipes, each changes a base ({', '.join(RECIPES)}); the first is the main picture.",
+    )
+    record: tuple[Literal["trace"], ...] = Field(("trace",), description="What to keep beside the picture.")
+    compute: Compute = Field(Compute(), description="Where the work runs.")
+    store: str = Field(".atlas", min_length=1, description="Folder of the results, from the current directory.")
+    output: str | None = Field(
+        None, min_length=1, description="Folder of the site, from the current directory; site/NAME when left out."
+    )

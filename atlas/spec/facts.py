@@ -1,0 +1,95 @@
+"""What is known of a network without running it: plain frozen data, made by ``atlas.networks.catalog``."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture in [0, 1] becomes a network's input: ``picture[..., order] * scale + offset``, per channel.
+
+    ``order`` is ``rgb`` or ``bgr``; ``scale`` and ``offset`` are in the network's own channel order. It is applied
+    inside the graph, exactly once.
+    """
+
+    order: str = "rgb"
+    scale: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A run of channels of a concatenated layer that one branch makes: ``first`` and ``last`` are both inside."""
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer that can be looked at.
+
+    ``name`` is the stable name used in configurations, keys and addresses (``block4_conv1``, ``mixed4``, ``stem1``,
+    ``outer.inner``). ``channels`` is its depth. ``receptive_field`` is in input pixels, None when a neuron sees the
+    whole picture; ``stride`` is the distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``,
+    ``pool``, ``concat``, ``add`` or ``activation``. ``feature`` says whether the layer belongs to "every feature
+    layer" (pools do not). ``relu`` says whether every value of the layer comes out of a ReLU. ``cost`` is the number
+    of multiply-adds from the input to this layer per input pixel, for estimates of time.
+    """
+
+    name: str
+    channels: int
+    receptive_field: int | None
+    stride: int
+    kind: str
+    feature: bool
+    relu: bool
+    cost: float
+    branches: tuple[Branch, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """A network: ``id`` as written in configurations, a ``title`` for people, its layers from input to output.
+
+    ``size`` is the side in pixels of the pictures it was trained on; ``smallest`` the smallest side it accepts;
+    ``paper`` a citation with its address, empty for a user's own network. ``note`` is a sentence that the pages show
+    when the network was changed to fit (a fixed input size that is resized in the graph).
+    """
+
+    id: str
+    title: str
+    layers: tuple[LayerFacts, ...]
+    preprocessing: Preprocessing
+    size: int
+    smallest: int = 32
+    paper: str = ""
+    note: str = ""
+    _index: dict[str, LayerFacts] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._index.update((layer.name, layer) for layer in self.layers)
+
+    def layer(self, name: str) -> LayerFacts | None:
+        """The layer of that name, or None."""
+        return self._index.get(name)
+
+    @property
+    def feature_layers(self) -> tuple[LayerFacts, ...]:
+        """The layers that "every feature layer" means, from input to output."""
+        return tuple(layer for layer in self.layers if layer.feature)
+
+
+@dataclass(frozen=True)
+class NetworkRef:
+    """Which network with which weights: all that ``networks`` needs to find, describe and load it. Picklable.
+
+    ``network`` is an id (``vgg19``) or the absolute path of a ``.keras`` file; ``weights`` is ``imagenet``,
+    ``embedded``, ``random``, ``own`` (those inside the ``.keras`` file) or an absolute path; ``seed`` decides random
+    weights; ``preprocessing`` overrides the family's own, and is required for a ``.keras`` file.
+    """
+
+    network: str
+    weights: str
+    seed: int = 0
+    preprocessing: Preprocessing | None = None

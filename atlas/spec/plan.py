@@ -1,0 +1,111 @@
+"""The plan: which pictures to make, each under the key of what decides its pixels."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from atlas.canonical import digest
+from atlas.errors import AtlasError
+from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
+from atlas.spec.load import Request
+from atlas.spec.recipe import STARTS, Recipe
+
+KERNEL = 1  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
+ATTEMPTS = 3  # how often a dead job is tried again with another seed
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to make: a channel, under its key."""
+
+    channel: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The jobs of one layer and one recipe: one traced graph in each process that works on them.
+
+    ``identity`` is the digest of everything but the channel; ``recipe.size`` is a number here.
+    """
+
+    layer: LayerFacts
+    recipe_name: str
+    recipe: Recipe
+    identity: str
+    jobs: tuple[Job, ...]
+
+    @property
+    def cost(self) -> float:
+        """Multiply-adds of one step of one of its pictures, forward only."""
+        return self.layer.cost * float(self.recipe.size) ** 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything to make, layer by layer from input to output, and recipe by recipe."""
+
+    ref: NetworkRef
+    groups: tuple[Group, ...]
+
+    def jobs(self) -> Iterator[tuple[Group, Job]]:
+        """Every job with its group."""
+        for group in self.groups:
+            for job in group.jobs:
+                yield group, job
+
+    def __len__(self) -> int:
+        return sum(len(group.jobs) for group in self.groups)
+
+
+def make_plan(request: Request, weights_digest: str) -> Plan:
+    """The jobs of a request. ``weights_digest`` names the weights' values, not where they lie."""
+    groups = []
+    for layer in request.layers:
+        for name, recipe in layer.recipes.items():
+            identity = identify(request.facts.id, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
+            jobs = tuple(Job(channel, job_key(identity, channel)) for channel in layer.channels)
+            groups.append(Group(layer.facts, name, recipe, identity, jobs))
+    return Plan(request.ref, tuple(groups))
+
+
+def identify(network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe) -> str:
+    """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
+
+    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content.
+    """
+    pixels: dict[str, Any] = recipe.pixels
+    if recipe.start not in STARTS:
+        pixels["start"] = f"photo:{file_digest(Path(recipe.start))}"
+    return digest(
+        {
+            "kernel": KERNEL,
+            "layer": layer,
+            "network": network,
+            "preprocessing": asdict(preprocessing),
+            "recipe": pixels,
+            "weights": weights_digest,
+        }
+    )
+
+
+def job_key(identity: str, channel: int) -> str:
+    """The key of one job: 64 hexadecimal digits."""
+    return digest({"channel": channel, "group": identity})
+
+
+def seed_of(recipe: Recipe, layer: str, channel: int, attempt: int) -> int:
+    """The seed of a job's random draws: its own for every channel, and another for every attempt."""
+    text = f"{recipe.seed}/{layer}/{channel}/{attempt}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's content. Raises AtlasError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AtlasError(f"{path}: expected a readable file, received: {error.strerror}") from error
