@@ -1,0 +1,1 @@
+"""How a picture comes: the compiled gradient ascent and its parts."""

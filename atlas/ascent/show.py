@@ -1,0 +1,64 @@
+"""One picture, a grid, or the animation of an ascent, straight into a file: nothing is cached."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from atlas.ascent.kernel import Kernel
+from atlas.ascent.render import Rendering, render
+from atlas.files import write_atomically
+from atlas.networks.load import load
+from atlas.spec.facts import NetworkRef
+from atlas.spec.recipe import Recipe
+
+GAP = 2  # pixels between the pictures of a grid
+BATCH = 16
+FRAMES = 48  # of an animation, at most
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 80, 1500
+
+
+def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> None:
+    """Write a PNG of the channels' pictures in a square grid, row by row; of one channel its plain picture."""
+    renderings = _renderings(ref, layer, channels, recipe, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(tile([rendering.picture for rendering in renderings])).save(buffer, "PNG")
+    write_atomically(output, buffer.getvalue())
+
+
+def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> None:
+    """Write a GIF of the ascent from its start; several channels ascend side by side. It rests on the last frame."""
+    every = max(1, math.ceil(recipe.steps / FRAMES))
+    renderings = _renderings(ref, layer, channels, recipe, every)
+    count = len(renderings[0].frames)
+    frames = [Image.fromarray(tile([one.frames[index] for one in renderings])) for index in range(count)]
+    durations = [FRAME_MILLISECONDS] * (count - 1) + [LAST_MILLISECONDS]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    write_atomically(output, buffer.getvalue())
+
+
+def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """One picture ``(h, w, 3) uint8`` of several of one size, in a grid as square as it goes, black between them."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    height, width = pictures[0].shape[0] + GAP, pictures[0].shape[1] + GAP
+    sheet = np.zeros((rows * height - GAP, columns * width - GAP, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * height, index % columns * width
+        sheet[top : top + height - GAP, left : left + width - GAP] = picture
+    return sheet
+
+
+def _renderings(
+    ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, frame_every: int
+) -> list[Rendering]:
+    kernel = Kernel(load(ref).cut(layer), recipe, frame_every)
+    return [
+        rendering
+        for first in range(0, len(channels), BATCH)
+        for rendering in render(kernel, channels[first : first + BATCH])
+    ]
