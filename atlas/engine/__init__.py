@@ -1,0 +1,1 @@
+"""Where it runs: workers, batches, resuming, progress."""

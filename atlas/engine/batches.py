@@ -1,0 +1,54 @@
+"""Cutting the plan into batches: what one worker does between two looks at the store."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from atlas.spec.facts import NetworkRef
+from atlas.spec.plan import Group, Job
+from atlas.spec.recipe import Recipe
+
+LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go four at a time
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable."""
+
+    ref: NetworkRef
+    network: str
+    weights_digest: str
+    layer: str
+    recipe_name: str
+    recipe: Recipe
+    jobs: tuple[Job, ...]
+    store: str
+    record: tuple[str, ...]
+    threads: int
+
+
+def batch_size(recipe: Recipe, asked: int | str) -> int:
+    """How many channels ascend together: as asked, or by the size of the picture."""
+    if isinstance(asked, int):
+        return asked
+    return next((images for side, images in LARGEST if int(recipe.size) <= side), 4)
+
+
+def cut(
+    groups: Iterable[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int
+) -> Iterator[tuple[Group, tuple[Job, ...]]]:
+    """The jobs of each group in batches. A small group is cut finer so that every worker gets a part of the build.
+
+    A picture does not depend on its batch, so nothing here can change one.
+    """
+    groups = list(groups)
+    sizes = [batch_size(group.recipe, asked) for group, _ in groups]
+    if asked == "auto":
+        while max(sizes, default=0) > 2 and _count(groups, sizes) < 2 * workers:
+            sizes = [max(2, size // 2) for size in sizes]
+    for (group, jobs), size in zip(groups, sizes, strict=True):
+        for first in range(0, len(jobs), size):
+            yield group, jobs[first : first + size]
+
+
+def _count(groups: list[tuple[Group, tuple[Job, ...]]], sizes: list[int]) -> int:
+    return sum(-(-len(jobs) // size) for (_, jobs), size in zip(groups, sizes, strict=True))

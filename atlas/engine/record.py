@@ -1,0 +1,71 @@
+"""The record of an atlas: all that its pages are made from, beside the entries themselves."""
+
+from dataclasses import asdict
+from typing import Any
+
+from atlas.engine.run import Outcome
+from atlas.spec.facts import LayerFacts
+from atlas.spec.load import Request
+from atlas.spec.plan import KERNEL, Group, Plan
+
+SCHEMA = 1
+
+
+def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    """The record of a build as plain data: the request's echo, catalog facts, key and state of every rendering.
+
+    ``weights`` holds kind, digest, description, licence and seed. No clock, host or path is in it: the same request
+    with the same results gives the same record.
+    """
+    facts = request.facts
+    groups: dict[str, list[Group]] = {}
+    for group in plan.groups:
+        groups.setdefault(group.layer.name, []).append(group)
+    return {
+        "schema": SCHEMA,
+        "name": request.name,
+        "title": request.title,
+        "kernel": KERNEL,
+        "network": {
+            "id": facts.id,
+            "title": facts.title,
+            "size": facts.size,
+            "paper": facts.paper,
+            "note": facts.note,
+        },
+        "weights": weights,
+        "recipes": list(request.layers[0].recipes) if request.layers else [],
+        "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
+        "layers": [_layer(own, outcome) for own in groups.values()],
+    }
+
+
+def _outline(layer: LayerFacts) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "channels": layer.channels,
+        "receptive_field": layer.receptive_field,
+        "stride": layer.stride,
+        "kind": layer.kind,
+        "feature": layer.feature,
+        "relu": layer.relu,
+    }
+
+
+def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
+    layer = groups[0].layer
+    shown: dict[int, dict[str, Any]] = {}
+    for group in groups:
+        for job in group.jobs:
+            done = outcome.done.get(job.key)
+            rendering: dict[str, Any] = {"key": job.key, "state": done.state if done else "missing"}
+            if done is None or done.state == "failed":
+                rendering["key"] = None
+            if done is not None and done.error:
+                rendering["error"] = done.error
+            shown.setdefault(job.channel, {})[group.recipe_name] = rendering
+    return _outline(layer) | {
+        "branches": [asdict(branch) for branch in layer.branches],
+        "recipes": {group.recipe_name: group.recipe.model_dump(mode="json") for group in groups},
+        "channels_shown": [{"channel": channel, "renderings": shown[channel]} for channel in sorted(shown)],
+    }

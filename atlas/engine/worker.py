@@ -1,0 +1,155 @@
+"""What runs in a worker: one batch, from channel numbers to entries in the store.
+
+A worker keeps the network and the last few compiled kernels. It puts each result into the store itself, the moment it
+is made, and answers with states only, no pixels.
+"""
+
+import functools
+import importlib.metadata
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from atlas.engine.batches import Batch
+from atlas.errors import AtlasError
+from atlas.runtime import start_tensorflow
+from atlas.spec.plan import KERNEL, Job
+from atlas.store.directory import Store
+from atlas.store.entry import Entry
+
+if TYPE_CHECKING:
+    from atlas.ascent.kernel import Kernel
+    from atlas.ascent.render import Rendering
+    from atlas.networks.load import Network
+    from atlas.spec.facts import NetworkRef
+    from atlas.spec.recipe import Recipe
+
+KERNELS_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one job: ``state`` is activated, dead or failed; ``error`` a sentence where it failed."""
+
+    key: str
+    channel: int
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one batch. ``image_steps`` counts one image by one step; ``seconds`` is the batch's wall time."""
+
+    layer: str
+    recipe_name: str
+    done: tuple[Done, ...]
+    image_steps: int
+    seconds: float
+
+
+def settle(dispatcher: int) -> None:
+    """Make this process a good worker: deaf to Ctrl-C, which its dispatcher handles, and gone soon after it is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == dispatcher:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="dispatcher-watch").start()
+
+
+def work(batch: Batch) -> Report:
+    """Render one batch into the store. What the store already has is not made again.
+
+    A channel that fails does not fail the others. Raises AtlasError for what would fail every batch alike: weights
+    that cannot be had, a store that cannot be written.
+    """
+    started = time.perf_counter()
+    store = Store(batch.store)
+    jobs = {job.channel: job for job in batch.jobs}
+    done: list[Done] = []
+    for job in batch.jobs:
+        record = store.record(job.key)
+        if has_all(record, batch.record):
+            done.append(Done(job.key, job.channel, str(record["state"])))  # type: ignore[index]
+            del jobs[job.channel]
+    if jobs:
+        done += _render(batch, store, list(jobs.values()))
+    steps = len(jobs) * batch.recipe.steps
+    return Report(batch.layer, batch.recipe_name, tuple(done), steps, time.perf_counter() - started)
+
+
+def has_all(record: dict[str, Any] | None, wanted: Sequence[str]) -> bool:
+    """Whether an entry is there with everything that is to be recorded."""
+    return record is not None and {"picture", *wanted} <= set(record["has"])
+
+
+def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
+    """Render the jobs together; where that breaks, one by one, so that only the broken one fails."""
+    start_tensorflow(batch.threads)
+    from atlas.ascent.render import render
+
+    try:
+        kernel = _kernel(batch.ref, batch.layer, batch.recipe)
+        renderings = render(kernel, [job.channel for job in jobs])
+    except AtlasError:
+        raise
+    except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient
+        if len(jobs) > 1:
+            return [done for job in jobs for done in _render(batch, store, [job])]
+        first_line = next(iter(str(error).splitlines()), "")
+        return [Done(jobs[0].key, jobs[0].channel, "failed", f"{type(error).__name__}: {first_line}")]
+    return [_keep(batch, store, job, rendering) for job, rendering in zip(jobs, renderings, strict=True)]
+
+
+def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
+    if rendering.state == "failed":
+        tried = rendering.attempt + 1
+        return Done(job.key, job.channel, "failed", f"its numbers were not finite, also with {tried} other seeds")
+    record = rendering.record() | {
+        "kernel": KERNEL,
+        "layer": batch.layer,
+        "network": batch.network,
+        "recipe": batch.recipe.model_dump(mode="json"),
+        "versions": versions(),
+        "weights": batch.weights_digest,
+    }
+    trace = rendering.trace if "trace" in batch.record else None
+    store.put(Entry(job.key, record, lossless(rendering.picture), trace))
+    return Done(job.key, job.channel, rendering.state)
+
+
+def lossless(picture: Any) -> bytes:
+    """A picture ``(h, w, 3) uint8`` as a lossless WebP file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", lossless=True, quality=100, method=4)
+    return buffer.getvalue()
+
+
+@functools.lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of what a picture's bytes depend on."""
+    return {name: importlib.metadata.version(name) for name in ("keras", "numpy", "tensorflow")}
+
+
+@functools.lru_cache(maxsize=1)
+def _network(ref: "NetworkRef") -> "Network":
+    from atlas.networks.load import load
+
+    return load(ref)
+
+
+@functools.lru_cache(maxsize=KERNELS_KEPT)
+def _kernel(ref: "NetworkRef", layer: str, recipe: "Recipe") -> "Kernel":
+    from atlas.ascent.kernel import Kernel
+
+    return Kernel(_network(ref).cut(layer), recipe)
