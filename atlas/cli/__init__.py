@@ -1,0 +1,43 @@
+"""The command line: the only place that prints, parses arguments or sets an exit code.
+
+Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 one clear sentence said what was wrong;
+130 interrupted.
+"""
+
+import sys
+
+import typer
+
+from atlas.cli import build, look, site
+from atlas.errors import AtlasError
+
+app = typer.Typer(
+    name="atlas",
+    help="Build a browsable atlas of what every channel of an image network responds to.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("build")(build.build)
+app.command("plan")(build.plan)
+app.command("layers")(look.layers)
+app.command("show")(look.show)
+app.command("serve")(site.serve)
+app.command("check")(site.check)
+app.command("schema")(site.schema)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        app()
+    except AtlasError as error:
+        print(f"atlas: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("atlas: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
+        sys.stderr.close()
+        sys.exit(141)

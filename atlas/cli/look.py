@@ -1,0 +1,112 @@
+"""``atlas layers`` and ``atlas show``: a look at a network without building anything."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas.cli import options
+from atlas.errors import AtlasError
+from atlas.runtime import start_tensorflow
+
+Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
+PreprocessingOption = Annotated[
+    str | None, typer.Option("--preprocessing", help="tf, caffe, torch or none; for a .keras file.")
+]
+
+
+def layers(
+    network: Network,
+    as_json: options.JsonOption = False,
+) -> None:
+    """List the layers of a network with their channels and receptive fields."""
+    from atlas.networks.catalog import facts
+    from atlas.networks.families import preprocessing as named
+    from atlas.spec.facts import NetworkRef
+
+    known = facts(NetworkRef(_path_or_id(network), "random", preprocessing=named("none")))
+    rows = [
+        {
+            "layer": layer.name,
+            "kind": layer.kind,
+            "channels": layer.channels,
+            "receptive_field": layer.receptive_field,
+            "stride": layer.stride,
+            "feature": layer.feature,
+        }
+        for layer in known.layers
+    ]
+    if as_json:
+        typer.echo(json.dumps({"network": known.id, "title": known.title, "layers": rows}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("layer", "left"), ("kind", "left"), ("channels", "right"), ("receptive field", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        field = "whole picture" if row["receptive_field"] is None else f"{row['receptive_field']} px"
+        style = None if row["feature"] else "dim"
+        table.add_row(str(row["layer"]), str(row["kind"]), str(row["channels"]), field, style=style)
+    console = Console(highlight=False)
+    console.print(table)
+    features = known.feature_layers
+    total = sum(layer.channels for layer in features)
+    console.print(f"\n{known.title}: {total:,} channels in {len(features)} feature layers", soft_wrap=True)
+
+
+def show(
+    network: Network,
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="A layer's name, as `atlas layers` lists it.")],
+    channels: Annotated[str, typer.Argument(metavar="CHANNELS", help="A channel, or some for a grid: 47, 0-63, 3,5.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .png for the picture or grid, a .gif for the ascent.")
+    ],
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
+    ] = None,
+    preprocessing: PreprocessingOption = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="default, lucid or tutorial.")] = "default",
+    steps: Annotated[int | None, typer.Option("--steps", help="Number of updates.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Side of the picture in pixels.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="noise, noise-caffe, grey, black, or the path of a photo.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed gives another picture.")] = None,
+) -> None:
+    """Make one picture, a grid of them, or the animation of an ascent, into one file."""
+    if output.suffix not in (".png", ".gif"):
+        raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
+    if not output.absolute().parent.is_dir():
+        raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
+    from atlas.networks import catalog as networks
+    from atlas.networks.families import preprocessing as named
+    from atlas.networks.weights import available, ensure
+    from atlas.spec.load import Catalog, check_request
+
+    changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start}
+    request = check_request(
+        {
+            "network": network,
+            "weights": weights,
+            "preprocessing": preprocessing,
+            "layers": [{"name": layer, "channels": channels}],
+            "recipes": {"shown": {key: value for key, value in changes.items() if value is not None}},
+        },
+        Catalog(facts=networks.facts, available=available, preprocessing=named),
+    )
+    ensure(request.ref)
+    start_tensorflow(os.cpu_count() or 1)
+    from atlas.ascent.show import animation, grid
+
+    asked = request.layers[0]
+    draw = animation if output.suffix == ".gif" else grid
+    draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output)
+    typer.echo(str(output))
+
+
+def _path_or_id(network: str) -> str:
+    return str(Path(network).resolve()) if network.endswith(".keras") else network

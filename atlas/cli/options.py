@@ -1,0 +1,49 @@
+"""Options that several commands share, each with its sentence, and how a configuration is found by them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from atlas.errors import AtlasError
+from atlas.resources import resource
+
+ConfigFile = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of one that travels with atlas: quickstart.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path; in place of the file's."),
+]
+StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the results; in place of the file's.")]
+OutputOption = Annotated[str | None, typer.Option("--output", help="Folder of the site; in place of the file's.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N channels of each layer.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; one per core when left out.")
+]
+BackendOption = Annotated[
+    str | None, typer.Option("--backend", help="loky for worker processes, sequential for this one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]
+
+
+def find_config(name: str) -> Path:
+    """The configuration that an argument means: a path, or the name of a packaged one.
+
+    Raises AtlasError that lists the packaged ones when there is neither.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        if path.is_file():
+            return path
+        raise AtlasError(f"{name}: expected a configuration file, received a path where there is none")
+    packaged = {file.stem: file for file in sorted(resource("configs").glob("*.yaml"))}
+    if name in packaged:
+        return packaged[name]
+    raise AtlasError(f"{name}: expected a YAML file or one of {', '.join(packaged)}, received neither")
+
+
+def overrides(**given: Any) -> dict[str, Any]:
+    """The options that were given, as overrides of a configuration; ``compute_workers`` means ``compute.workers``."""
+    return {key.replace("compute_", "compute."): value for key, value in given.items() if value is not None}

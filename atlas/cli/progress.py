@@ -1,0 +1,201 @@
+"""What a person, a log file or another program sees while a build runs."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import typer
+
+LINE_EVERY = 5.0  # seconds between two plain lines
+
+Rows = Sequence[tuple[str, str, int]]  # layer, recipe, pictures to render
+
+
+class Observer(Protocol):
+    """What a build tells while it runs."""
+
+    def rendering(self, rows: Rows) -> contextlib.AbstractContextManager[None]:
+        """Rendering begins; ``rows`` are what is to be made."""
+
+    def report(self, report: Any) -> None:
+        """A batch has ended (``engine.worker.Report``)."""
+
+    def writing(self, done: int, total: int) -> None:
+        """Pages are being written."""
+
+    def say(self, sentence: str) -> None:
+        """Something a person must know."""
+
+    def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
+        """All is done."""
+
+
+class Count:
+    """How far a build is: channels in all and per layer, and its speed since the first batch was handed out."""
+
+    def __init__(self, rows: Rows):
+        self.total = sum(count for *_, count in rows)
+        self.rows = {(layer, recipe): [0, count] for layer, recipe, count in rows}
+        self.done = 0
+        self.image_steps = 0
+        self.started = time.monotonic()
+
+    def add(self, report: Any) -> tuple[str, str]:
+        """Count a report; the row it belongs to."""
+        row = (report.layer, report.recipe_name)
+        self.rows[row][0] += len(report.done)
+        self.done += len(report.done)
+        self.image_steps += report.image_steps
+        return row
+
+    @property
+    def speed(self) -> float:
+        """Image-steps per second: one image by one step."""
+        return self.image_steps / max(time.monotonic() - self.started, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left at the speed so far."""
+        return (time.monotonic() - self.started) / max(self.done, 1) * (self.total - self.done)
+
+
+def duration(seconds: float) -> str:
+    """A time for people: ``8 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            value = seconds / unit
+            return f"{value:.1f} {name}" if name == "h" else f"{value:.0f} {name}"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def observer(quiet: bool, as_json: bool) -> Observer:
+    """The observer for these options and this output: JSON lines, nothing, a live display, or plain lines."""
+    if as_json:
+        return Json()
+    if quiet:
+        return Quiet()
+    return Live() if sys.stdout.isatty() else Lines()
+
+
+class Quiet:
+    """Says nothing but what a person must know."""
+
+    @contextlib.contextmanager
+    def rendering(self, rows: Rows) -> Iterator[None]:
+        """Rendering begins."""
+        self.count = Count(rows)
+        yield
+
+    def report(self, report: Any) -> None:
+        """A batch has ended."""
+        self.count.add(report)
+
+    def writing(self, done: int, total: int) -> None:
+        """Pages are being written."""
+
+    def say(self, sentence: str) -> None:
+        """Print to the error stream."""
+        typer.echo(f"atlas: {sentence}", err=True)
+
+    def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
+        """Say what failed."""
+        for sentence in sentences:
+            if sentence.startswith("failed:"):
+                self.say(sentence)
+
+
+class Lines(Quiet):
+    """Plain lines, for files and logs: one every few seconds."""
+
+    _last = 0.0
+
+    def report(self, report: Any) -> None:
+        """A line, unless one was just printed."""
+        layer, recipe = row = self.count.add(report)
+        now = time.monotonic()
+        if now - self._last < LINE_EVERY and self.count.done < self.count.total:
+            return
+        self._last = now
+        done, total = self.count.rows[row]
+        typer.echo(
+            f"{self.count.done}/{self.count.total} pictures, {layer} {recipe} {done}/{total}, "
+            f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
+        )
+
+    def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
+        """The end, in sentences."""
+        for sentence in sentences:
+            typer.echo(sentence)
+
+
+class Json(Quiet):
+    """One JSON object per line, on the output stream."""
+
+    def report(self, report: Any) -> None:
+        """A batch as an object."""
+        self.count.add(report)
+        done = [{"channel": one.channel, "key": one.key, "state": one.state} for one in report.done]
+        self._print(
+            event="batch",
+            layer=report.layer,
+            recipe=report.recipe_name,
+            done=done,
+            seconds=round(report.seconds, 3),
+            pictures_done=self.count.done,
+            pictures_total=self.count.total,
+        )
+
+    def say(self, sentence: str) -> None:
+        """A notice as an object."""
+        self._print(event="notice", text=sentence)
+
+    def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
+        """The summary as an object."""
+        self._print(**summary)
+
+    def _print(self, **event: Any) -> None:
+        typer.echo(json.dumps(event))
+
+
+class Live(Lines):
+    """A bar for the whole build and one for each layer, on a terminal."""
+
+    @contextlib.contextmanager
+    def rendering(self, rows: Rows) -> Iterator[None]:
+        """Bars while the rendering runs."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.count = Count(rows)
+        several = len({recipe for _, recipe, _ in rows}) > 1
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[said]}"),
+        )
+        with Progress(*columns, TimeElapsedColumn(), transient=True) as progress:
+            self._progress = progress
+            self._all = progress.add_task("[bold]all", total=self.count.total, said="starting workers")
+            self._bars = {
+                (layer, recipe): progress.add_task(
+                    f"{layer} {recipe}" if several else layer, total=count, said="", visible=len(rows) <= 24
+                )
+                for layer, recipe, count in rows
+            }
+            yield
+
+    def report(self, report: Any) -> None:
+        """Move the bars."""
+        row = self.count.add(report)
+        self._progress.update(self._bars[row], completed=self.count.rows[row][0])
+        said = f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
+        self._progress.update(self._all, completed=self.count.done, said=said)
+
+    def writing(self, done: int, total: int) -> None:
+        """A line that counts the pages."""
+        end = "\r" if done < total else "\r\x1b[K"
+        print(f"writing pages {done:,}/{total:,}", end=end, flush=True)
