@@ -1,0 +1,1 @@
+"""What is looked at: networks, their facts, their weights."""

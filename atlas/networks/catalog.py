@@ -1,0 +1,61 @@
+"""Facts of every network, without TensorFlow: written out, or from a cached record that is made once."""
+
+from pathlib import Path
+
+from atlas.errors import NetworkError
+from atlas.networks.families import family_of, networks, preprocessing
+from atlas.networks.record import Record, digest_of, is_path, record
+from atlas.spec.facts import NetworkFacts, NetworkRef
+
+__all__ = ["facts", "networks", "preprocessing"]
+
+
+def facts(ref: NetworkRef) -> NetworkFacts:
+    """What is known of a network: its layers, preprocessing, sizes, paper.
+
+    The id of a user's own network is ``own-`` and the first digits of its file's sha256, so that neither its path nor
+    its name decides a key; its title is the file's name.
+
+    Raises: NetworkError when there is no such network (with the nearest right name), when a file cannot be looked at,
+    or when it comes without preprocessing.
+    """
+    if is_path(ref.network):
+        return _own(ref)
+    family = family_of(ref.network)
+    found = record(ref.network)
+    return NetworkFacts(
+        id=ref.network,
+        title=family.keras_name(ref.network),
+        layers=found.layers,
+        preprocessing=ref.preprocessing or preprocessing(family.preprocessing),
+        size=found.size,
+        smallest=found.smallest,
+        paper=family.paper,
+        note=_note(found),
+    )
+
+
+def _own(ref: NetworkRef) -> NetworkFacts:
+    path = Path(ref.network)
+    found = record(ref.network)
+    if ref.preprocessing is None:
+        raise NetworkError(
+            f"{path}: expected its preprocessing, received none; say what it was trained with under preprocessing: "
+            "tf | caffe | torch | none, or scale, offset and order"
+        )
+    return NetworkFacts(
+        id=f"own-{digest_of(ref.network)[:12]}",
+        title=path.stem,
+        layers=found.layers,
+        preprocessing=ref.preprocessing,
+        size=found.size,
+        smallest=found.smallest,
+        note=_note(found),
+    )
+
+
+def _note(found: Record) -> str:
+    if found.fixed is None:
+        return ""
+    height, width = found.fixed
+    return f"Pictures are resized to {height} x {width} inside the graph, since the network takes no other size."

@@ -1,0 +1,189 @@
+"""Facts read from a network's graph: which layers there are to look at, how deep, how wide they see, what they cost.
+
+Which layers. A layer is listed when its output is a map ``(n, h, w, channels)`` that a chain of computations ends in.
+Convolution, batch norm and activation are one such chain, and so are an addition and its activation: the chain bears
+the name of its last link, so of ``conv``, ``bn`` and ``relu`` only ``relu`` is listed, of ``add`` and ``out`` only
+``out`` (unless something else takes the sum as well). Listed are therefore activations, convolutions with theirs
+inside, additions, concatenations over channels, and convolutions that nothing normalises, activates or merges. Pools
+are listed too, though they are no feature layers. Batch norms, padding, dropout, rescaling, products such as those of
+squeeze-and-excitation, and whatever has become a single position that sees the whole picture are not listed.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from atlas.networks.cut import cut
+from atlas.networks.graph import INPUT, Graph, Node, Value
+from atlas.spec.facts import Branch, LayerFacts, Preprocessing
+
+CONVOLUTIONS = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"}
+POOLS = {"MaxPooling2D", "AveragePooling2D"}
+MERGES = {"Add": "add", "Concatenate": "concat"}
+NORMALISATIONS = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "LayerScale"}
+PASSING = {
+    *("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianDropout", "GaussianNoise", "Identity"),
+    *("ZeroPadding2D", "Cropping2D", "Rescaling", "Normalization", "ActivityRegularization"),
+}
+POINTWISE = {"Activation", "Dense", "Multiply", "Subtract", "Maximum", "Minimum", "Average", "Divide", "TrueDivide"}
+LOCAL = {*CONVOLUTIONS, *POOLS, *MERGES, *PASSING, *POINTWISE, "UpSampling2D"} | NORMALISATIONS - {"GroupNormalization"}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a value lies over the input: the receptive field (None: all of it) and the stride in pixels, as (y, x)."""
+
+    field: tuple[float, float] | None = (1.0, 1.0)
+    stride: tuple[float, float] = (1.0, 1.0)
+
+
+def layers(graph: Graph) -> tuple[LayerFacts, ...]:
+    """The layers of a graph that can be looked at, from input to output."""
+    consumers: dict[Value, list[int]] = {}
+    reaches = {INPUT: Reach()}
+    costs = []
+    for index, node in enumerate(graph.nodes):
+        for parent in node.parents:
+            consumers.setdefault(parent, []).append(index)
+        reach = _reach(node, [reaches[parent] for parent in node.parents])
+        reaches.update(((index, position), reach) for position in range(len(node.shapes)))
+        costs.append(_cost(graph, node, reaches))
+    found = []
+    for index, node in enumerate(graph.nodes):
+        value, shape = (index, 0), node.shapes[0]
+        kind = _kind(graph, index, consumers)
+        reach = reaches[value]
+        if not kind or len(shape) != 4 or shape[3] is None or (reach.field is None and shape[1:3] == (1, 1)):
+            continue
+        found.append(
+            LayerFacts(
+                name=node.name,
+                channels=shape[3],
+                receptive_field=None if reach.field is None else math.ceil(max(reach.field)),
+                stride=math.ceil(max(reach.stride)),
+                kind=kind,
+                feature=kind != "pool",
+                relu=cut(graph, node.name, value, Preprocessing()).relu,
+                cost=sum(costs[needed] for needed in graph.needed([value])),
+                branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
+            )
+        )
+    return tuple(found)
+
+
+def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:
+    """The kind of the layer whose chain ends in this node; empty when the chain goes on, or is none of those listed."""
+    node = graph.nodes[index]
+    if node.kind in POOLS:
+        return "pool"
+    if node.kind == "Activation":
+        parent, _ = node.parents[0]
+        inside = parent >= 0 and graph.nodes[parent].layer is node.layer
+        return "conv" if inside and graph.nodes[parent].kind in CONVOLUTIONS else "activation"
+    if node.kind in CONVOLUTIONS and node.name:
+        return "" if _normalised_or_merged((index, 0), graph, consumers) else "conv"
+    if node.kind == "Concatenate" and node.layer.axis not in (-1, 3):
+        return ""
+    if node.kind in MERGES and len(node.parents) > 1:
+        return "" if _only_activated((index, 0), graph, consumers) else MERGES[node.kind]
+    return ""
+
+
+def _only_activated(value: Value, graph: Graph, consumers: dict[Value, list[int]]) -> bool:
+    """Whether all that is done with ``value`` is to activate it, through normalisation or not."""
+    taken_by = consumers.get(value, [])
+    if len(taken_by) != 1:
+        return False
+    node = graph.nodes[taken_by[0]]
+    if node.kind in NORMALISATIONS | PASSING:
+        return _only_activated((taken_by[0], 0), graph, consumers)
+    return node.kind == "Activation"
+
+
+def _normalised_or_merged(value: Value, graph: Graph, consumers: dict[Value, list[int]]) -> bool:
+    """Whether ``value`` is normalised, activated or merged next, past dropout and padding."""
+    for index in consumers.get(value, []):
+        kind = graph.nodes[index].kind
+        if kind == "Activation" or kind in MERGES or kind in NORMALISATIONS:
+            return True
+        if kind in PASSING and _normalised_or_merged((index, 0), graph, consumers):
+            return True
+    return False
+
+
+def _branches(graph: Graph, index: int, first: int, consumers: dict[Value, list[int]]) -> Iterator[Branch]:
+    """What a concatenation is made of, in order from channel ``first``; one that only this one takes is opened."""
+    for parent in graph.nodes[index].parents:
+        node_index, position = parent
+        node = graph.nodes[node_index] if node_index >= 0 else None
+        channels = graph.shape[2] if node is None else node.shapes[position][-1] or 0
+        if node is not None and node.kind == "Concatenate" and len(consumers[parent]) == 1:
+            yield from _branches(graph, node_index, first, consumers)
+        else:
+            yield Branch("input" if node is None else node.name, first, first + channels - 1)
+        first += channels
+
+
+def _reach(node: Node, parents: list[Reach]) -> Reach:
+    """The reach of what a node makes from the reaches of what it takes: the widest field, the largest stride."""
+    if not parents:
+        return Reach(None)
+    strides = _widest([parent.stride for parent in parents])
+    fields = [parent.field for parent in parents if parent.field is not None]
+    if len(fields) < len(parents) or node.kind not in LOCAL:
+        return Reach(None, _strided(node, strides))
+    more = _window(node)
+    field = _widest(fields)
+    return Reach(
+        (field[0] + more[0] * strides[0], field[1] + more[1] * strides[1]),
+        _strided(node, strides),
+    )
+
+
+def _widest(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    return max(y for y, _ in pairs), max(x for _, x in pairs)
+
+
+def _window(node: Node) -> tuple[float, float]:
+    """How many neighbours in each direction (y, x) a node sees beyond one, counted in its input's positions."""
+    layer = node.layer
+    if node.kind == "Conv2DTranspose":
+        return tuple(math.ceil(k / s) - 1 for k, s in zip(layer.kernel_size, layer.strides, strict=True))
+    if node.kind in CONVOLUTIONS:
+        return tuple((k - 1) * d for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True))
+    if node.kind in POOLS:
+        return layer.pool_size[0] - 1, layer.pool_size[1] - 1
+    if node.kind == "UpSampling2D" and layer.interpolation != "nearest":
+        return 1, 1
+    return 0, 0
+
+
+def _strided(node: Node, stride: tuple[float, float]) -> tuple[float, float]:
+    """The stride after a node from the stride before it."""
+    if node.kind == "UpSampling2D":
+        return stride[0] / node.layer.size[0], stride[1] / node.layer.size[1]
+    if node.kind == "Conv2DTranspose":
+        return stride[0] / node.layer.strides[0], stride[1] / node.layer.strides[1]
+    if node.kind in CONVOLUTIONS or node.kind in POOLS:
+        return stride[0] * node.layer.strides[0], stride[1] * node.layer.strides[1]
+    return stride
+
+
+def _cost(graph: Graph, node: Node, reaches: dict[Value, Reach]) -> float:
+    """Multiply-adds of one node per input pixel, borders aside; nothing for one at a single position."""
+    layer, shape = node.layer, node.shapes[0]
+    if node.kind not in CONVOLUTIONS | {"Dense"} or len(shape) != 4 or shape[1:3] == (1, 1):
+        return 0.0
+    parent, position = node.parents[0]
+    given = (graph.nodes[parent].shapes[position] if parent >= 0 else graph.shape)[-1] or 0
+    stride = reaches[node.parents[0]].stride
+    if node.kind != "Conv2DTranspose":  # each input position is spread, not each output position gathered
+        stride = _strided(node, stride)
+    window = 1 if node.kind == "Dense" else math.prod(layer.kernel_size)
+    if node.kind == "DepthwiseConv2D":
+        each = window * given * layer.depth_multiplier
+    elif node.kind == "SeparableConv2D":
+        each = (window + layer.filters) * given * layer.depth_multiplier
+    else:
+        each = window * given * (shape[3] or 0) / getattr(layer, "groups", 1)
+    return float(each / (stride[0] * stride[1]))

@@ -1,0 +1,238 @@
+"""A network as a flat list of computations from input to output: what facts are read from and what a cut runs.
+
+Nested models are opened (their layers are ``outer.inner``), and a layer with its activation inside, such as a
+convolution with ``activation="relu"``, becomes two nodes: the layer without it, and the activation, which bears the
+layer's name. So every value before a ReLU is a value of the graph.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+Value = tuple[int, int]
+"""One tensor of a graph: the index of the node that makes it, and which of its outputs it is."""
+
+INPUT: Value = (-1, 0)
+WITH_ACTIVATION = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense"}
+ACTIVATION_LAYERS = {"ELU", "LeakyReLU", "PReLU", "Softmax"}
+ACTIVATION_OPERATIONS = {"Elu", "Gelu", "HardSigmoid", "HardSilu", "LeakyRelu", "Selu", "Sigmoid", "Silu", "Tanh"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One computation of a network.
+
+    ``name`` is the layer's stable name, empty for the inner half of a layer with its activation inside. ``kind`` is
+    the Keras class (``Conv2D``, ``Add``), or ``Activation`` with ``function`` the activation's name. ``layer`` is the
+    Keras layer or operation, for its attributes and weights. ``parents`` are the values it takes, ``shapes`` the static
+    shapes of its outputs, and ``call`` computes the outputs from the parents.
+    """
+
+    name: str
+    kind: str
+    layer: Any
+    parents: tuple[Value, ...]
+    shapes: tuple[tuple[int | None, ...], ...]
+    call: Callable[[Sequence[Any]], Any]
+    function: str = ""
+    ceiling: float | None = None
+
+    @property
+    def relu(self) -> bool:
+        """Whether it is a ReLU: zero below zero, then the identity up to ``ceiling`` (None: without end)."""
+        return self.function == "relu"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in an order in which each comes after its parents; ``shape`` is that of the input, (h, w, c)."""
+
+    nodes: tuple[Node, ...]
+    shape: tuple[int | None, int | None, int]
+
+    def value(self, name: str) -> Value | None:
+        """The output of the layer of that stable name, or None when there is none or it has several."""
+        for index, node in enumerate(self.nodes):
+            if node.name == name and len(node.shapes) == 1:
+                return (index, 0)
+        return None
+
+    def needed(self, wanted: Iterable[Value]) -> list[int]:
+        """The nodes that have to run for these values, in order."""
+        found: set[int] = set()
+        stack = [index for index, _ in wanted]
+        while stack:
+            index = stack.pop()
+            if index >= 0 and index not in found:
+                found.add(index)
+                stack.extend(parent for parent, _ in self.nodes[index].parents)
+        return sorted(found)
+
+    def run(self, given: Any, wanted: Sequence[Value]) -> list[Any]:
+        """The tensors of some values for an input ``(n, h, w, c)``, by the nodes that they need and no others."""
+        values: dict[Value, Any] = {INPUT: given}
+        for index in self.needed(wanted):
+            node = self.nodes[index]
+            outputs = node.call([values[parent] for parent in node.parents])
+            several = outputs if isinstance(outputs, list | tuple) else [outputs]
+            values.update(((index, position), output) for position, output in enumerate(several))
+        return [values[value] for value in wanted]
+
+
+def flatten(model: Any) -> Graph:
+    """The graph of a Keras Functional or Sequential model with one input picture."""
+    nodes: list[Node] = []
+    _walk(model, [INPUT], "", nodes)
+    _, *shape = model.inputs[0].shape
+    return Graph(tuple(nodes), tuple(shape))
+
+
+class Weight(NamedTuple):
+    """A weight of a model: its name ``<layer>/<variable>``, with the layer's stable name, and Keras's own objects."""
+
+    name: str
+    layer: Any
+    variable: Any
+
+
+def weights_of(model: Any) -> Iterator[Weight]:
+    """Each weight of a model once, in Keras's order; nested models are opened."""
+    seen: set[int] = set()
+    for name, layer in _layers(model, ""):
+        for variable in layer.weights:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                yield Weight(f"{name}/{variable.name}", layer, variable)
+
+
+def stable_names(layers: Sequence[Any]) -> dict[str, str]:
+    """Keras's name of each layer -> the name it has in a fresh process.
+
+    Keras numbers unnamed layers by a counter that is global to the process (``conv2d_37``). The numbers grow in the
+    order of creation, so their ranks are the numbers that a fresh process gives.
+    """
+    from keras.src.utils.naming import to_snake_case  # the rule that makes Keras's names; it has no public one
+
+    names = {layer.name: layer.name for layer in layers}
+    numbered: dict[str, list[tuple[int, str]]] = {}
+    for layer in layers:
+        base = to_snake_case(type(layer).__name__)
+        match = re.fullmatch(rf"{re.escape(base)}(?:_(\d+))?", layer.name)
+        if match:
+            numbered.setdefault(base, []).append((int(match[1] or 0), layer.name))
+    for base, members in numbered.items():
+        for rank, (_, name) in enumerate(sorted(members)):
+            names[name] = base if rank == 0 else f"{base}_{rank}"
+    return names
+
+
+def inner(layer: Any) -> Any:
+    """The Functional model that a layer is or (a Sequential) has inside, None for any other layer."""
+    layer = getattr(layer, "_functional", None) or layer
+    return layer if hasattr(layer, "_nodes_by_depth") else None
+
+
+def _layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every layer that is not itself a model, with its stable name; nested models are opened."""
+    functional = inner(model)
+    names = stable_names(functional.operations if functional else model.layers)
+    for layer in model.layers:
+        name = prefix + names[layer.name]
+        if inner(layer):
+            yield from _layers(layer, name + ".")
+        else:
+            yield name, layer
+
+
+def _walk(model: Any, given: Sequence[Value], prefix: str, nodes: list[Node]) -> list[Value]:
+    """Append the nodes of ``model`` called on ``given``; the values of its outputs."""
+    model = inner(model)
+    names = stable_names(model.operations)
+    values = dict(zip(map(id, model.inputs), given, strict=True))
+    calls: dict[str, int] = {}
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            parents = [values[id(tensor)] for tensor in node.input_tensors]
+            name = prefix + names[node.operation.name]
+            calls[name] = calls.get(name, 0) + 1
+            if calls[name] > 1:  # a shared layer, called again
+                name = f"{name}-{calls[name]}"
+            if inner(node.operation):
+                outputs = _walk(node.operation, parents, name + ".", nodes)
+            else:
+                outputs = _append(node, name, tuple(parents), nodes)
+            values.update(zip(map(id, node.outputs), outputs, strict=True))
+    return [values[id(tensor)] for tensor in model.outputs]
+
+
+def _append(node: Any, name: str, parents: tuple[Value, ...], nodes: list[Node]) -> list[Value]:
+    """Append one call of a layer: one node, or two where its activation is inside."""
+    layer, kind = node.operation, type(node.operation).__name__
+    shapes = tuple(tuple(tensor.shape) for tensor in node.outputs)
+    function, ceiling = _activation(layer)
+    call = _caller(node)
+    if kind in WITH_ACTIVATION and function != "linear":
+        nodes.append(Node("", kind, layer, parents, shapes, _without_activation(layer, call)))
+        parents = ((len(nodes) - 1, 0),)
+        nodes.append(Node(name, "Activation", layer, parents, shapes, _only_activation(layer), function, ceiling))
+    elif function == "linear" and kind == "Activation":
+        nodes.append(Node(name, "Identity", layer, parents, shapes, call))
+    elif function and kind not in WITH_ACTIVATION:
+        nodes.append(Node(name, "Activation", layer, parents, shapes, call, function, ceiling))
+    else:
+        nodes.append(Node(name, kind, layer, parents, shapes, call))
+    return [(len(nodes) - 1, position) for position in range(len(shapes))]
+
+
+def _activation(layer: Any) -> tuple[str, float | None]:
+    """Name and ceiling of the activation that a layer, an operation or a function applies last; empty for none."""
+    kind = type(layer).__name__
+    if layer is None:
+        return "linear", None
+    if kind in WITH_ACTIVATION or kind == "Activation":
+        return _activation(layer.activation)
+    if kind == "ReLU":
+        plain = not layer.negative_slope and not layer.threshold
+        return ("relu", layer.max_value) if plain else ("leaky_relu", None)
+    if kind in ("Relu", "Relu6"):
+        return "relu", 6.0 if kind == "Relu6" else None
+    if kind in ACTIVATION_LAYERS or kind in ACTIVATION_OPERATIONS:
+        return kind.lower(), None
+    name = getattr(layer, "__name__", "")
+    return ("relu", 6.0) if name == "relu6" else (name, None)
+
+
+def _caller(node: Any) -> Callable[[Sequence[Any]], Any]:
+    """A function that calls the node's layer on other tensors, as at inference."""
+    layer, arguments = node.operation, node.arguments
+    keys = [id(tensor) for tensor in arguments.keras_tensors]
+    inference = {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
+
+    def call(parents: Sequence[Any]) -> Any:
+        args, kwargs = arguments.fill_in(dict(zip(keys, parents, strict=True)))
+        return layer(*args, **{**kwargs, **inference})
+
+    return call
+
+
+def _without_activation(layer: Any, call: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+    """``call`` with the layer's own activation left out; past Keras's attribute tracking, which may be locked."""
+
+    def linear(parents: Sequence[Any]) -> Any:
+        activation = layer.activation
+        object.__setattr__(layer, "activation", None)
+        try:
+            return call(parents)
+        finally:
+            object.__setattr__(layer, "activation", activation)
+
+    return linear
+
+
+def _only_activation(layer: Any) -> Callable[[Sequence[Any]], Any]:
+    """The layer's own activation alone."""
+    return lambda parents: layer.activation(parents[0])

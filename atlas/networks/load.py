@@ -1,0 +1,79 @@
+"""A network with its weights, ready to be cut: the kernel's door to Keras."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atlas.errors import NetworkError, WeightsError
+from atlas.networks.architectures import build
+from atlas.networks.catalog import facts
+from atlas.networks.cut import Cut, cut
+from atlas.networks.fill import fill_at_random, fill_from_file
+from atlas.networks.graph import Graph, flatten
+from atlas.networks.known import INCEPTIONV3_NAMES
+from atlas.networks.own import open_model
+from atlas.networks.record import is_path, record
+from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
+from atlas.spec.facts import NetworkFacts, NetworkRef
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in memory.
+
+    ``model`` is the Keras model with its weights, without preprocessing: for pictures of any size, except NASNet and a
+    user's own, which is as it was saved. ``graph`` is the same as a flat list of computations, for any size that these
+    allow; cuts run it. With embedded weights both end at mixed4.
+    """
+
+    ref: NetworkRef
+    facts: NetworkFacts
+    weights: Weights
+    model: Any
+    graph: Graph
+
+    def cut(self, layer: str) -> Cut:
+        """The network from pictures to a layer.
+
+        Raises: NetworkError when there is no such layer, with the nearest right name; WeightsError when the weights do
+        not reach it.
+        """
+        if self.facts.layer(layer) is None:
+            names = [known.name for known in self.facts.layers]
+            near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
+            raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
+        reason = available(self.ref, layer)
+        value = self.graph.value(_keras_name(self.facts.id, layer))
+        if reason or value is None:
+            raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
+        return cut(self.graph, layer, value, self.facts.preprocessing, record(self.ref.network).fixed)
+
+
+def load(ref: NetworkRef) -> Network:
+    """Load a network with its weights, downloading ImageNet's where they are missing.
+
+    Raises: NetworkError and WeightsError, each with one sentence that says what to do.
+    """
+    import keras
+
+    known = facts(ref)
+    weights = ensure(ref)
+    if is_path(ref.network):
+        model = open_model(Path(ref.network))
+    else:
+        model, _ = build(ref.network)
+    if weights.kind == "embedded":
+        model = keras.Model(model.input, model.get_layer(EMBEDDED_LAST).output)
+    if weights.kind == "random":
+        fill_at_random(model, ref.seed)
+    elif weights.kind != "own" and weights.path is not None:
+        fill_from_file(model, weights.path)
+    return Network(ref, known, weights, model, flatten(model))
+
+
+def _keras_name(network: str, layer: str) -> str:
+    """The stable name in Keras of a layer of ours: they differ in InceptionV3's stem only."""
+    if network != "inceptionv3":
+        return layer
+    return next(name for name, ours in INCEPTIONV3_NAMES.items() if ours == layer)

@@ -1,0 +1,185 @@
+"""Where a network's weights come from, and what names their values in keys. TensorFlow only to download."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from atlas.errors import NetworkError, WeightsError
+from atlas.networks.families import family_of
+from atlas.networks.record import digest_of, is_path, record
+from atlas.spec.facts import NetworkRef
+
+EMBEDDED = Path(__file__).resolve().parent / "embedded" / "inceptionv3_mixed4.safetensors"
+EMBEDDED_LAST = "mixed4"
+DRAWS = 1  # version of the random draws, part of their digest
+SUFFIXES = (".weights.h5", ".h5", ".safetensors", ".keras")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights as they are found.
+
+    ``kind`` is ``embedded``, ``imagenet``, ``random``, ``own`` or ``file``. ``digest`` names their values, and so
+    decides keys. ``description`` and ``licence`` are for people. ``path`` is the file, None for random weights and for
+    ImageNet's while they are not downloaded.
+    """
+
+    kind: str
+    digest: str
+    description: str
+    licence: str
+    path: Path | None
+
+
+def locate(ref: NetworkRef) -> Weights:
+    """Find the weights of a network without downloading or loading anything.
+
+    Raises: NetworkError when there is no such network; WeightsError when there are no such weights.
+    """
+    if ref.weights == "random":
+        said = f"random, seed {ref.seed}: the architecture only, nothing was learned"
+        return Weights("random", f"random:{ref.seed}:v{DRAWS}", said, "", None)
+    if ref.weights == "own":
+        if not is_path(ref.network):
+            raise WeightsError(
+                f"expected weights imagenet, random or a file for {ref.network}, received own; own means those "
+                "inside a .keras file that network names"
+            )
+        path = Path(ref.network)
+        return Weights("own", f"sha256:{digest_of(ref.network)}", "those of the network's own file", "", path)
+    if ref.weights in ("embedded", "imagenet"):
+        if is_path(ref.network):
+            raise WeightsError(
+                f"expected weights own, random or a file for {ref.network}, received {ref.weights}; only networks of "
+                "keras.applications have those"
+            )
+        family_of(ref.network)
+        return _embedded(ref) if ref.weights == "embedded" else _imagenet(ref)
+    return _file(Path(ref.weights))
+
+
+def ensure(ref: NetworkRef) -> Weights:
+    """Find the weights of a network, and download ImageNet's through Keras where they are not in its cache yet.
+
+    Raises: NetworkError and WeightsError as ``locate``; WeightsError also when the download fails, with the file to
+    fetch by hand and the folder to put it into.
+    """
+    weights = locate(ref)
+    if weights.kind != "imagenet" or _is_whole(weights):
+        return weights
+    return replace(weights, path=_download(ref.network))
+
+
+def available(ref: NetworkRef, layer: str) -> str | None:
+    """Why a network's weights do not reach a layer, as one sentence; None when they do."""
+    if ref.weights != "embedded" or ref.network != "inceptionv3":
+        try:
+            locate(ref)
+        except (NetworkError, WeightsError) as error:
+            return str(error)
+        return None
+    names = [known.name for known in record(ref.network).layers]
+    if layer in names and names.index(layer) > names.index(EMBEDDED_LAST):
+        return (
+            f"expected a layer from {names[0]} to {EMBEDDED_LAST} with embedded weights, received {layer}: from mixed5 "
+            "on they were trained for another purpose and are not embedded; choose an earlier layer or ImageNet weights"
+        )
+    return None
+
+
+def keras_folder() -> Path:
+    """Where Keras keeps downloaded weights: under ``$KERAS_HOME`` or ``~/.keras``, or ``/tmp`` when it is read-only."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
+    if home.exists() and not os.access(home, os.W_OK):
+        home = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()) / ".keras"
+    return home / "models"
+
+
+def _embedded(ref: NetworkRef) -> Weights:
+    if ref.network != "inceptionv3":
+        raise WeightsError(
+            f"expected weights imagenet, random or a file for {ref.network}, received embedded; only inceptionv3 is "
+            "embedded"
+        )
+    said = f"ImageNet, input to {EMBEDDED_LAST}, 8 bit, embedded in atlas"
+    licence = "Apache-2.0 (Keras, tensorflow/models), MIT (nsfwjs)"
+    return Weights("embedded", f"sha256:{digest_of(str(EMBEDDED))}", said, licence, EMBEDDED)
+
+
+def _imagenet(ref: NetworkRef) -> Weights:
+    found = record(ref.network)
+    path = keras_folder() / found.file
+    algorithm = {32: "md5:", 64: "sha256:"}.get(len(found.hash), "file:")
+    return Weights(
+        "imagenet",
+        algorithm + (found.hash or found.file),  # Keras states no hash for MobileNet and MobileNetV2
+        f"ImageNet, keras.applications, {found.file}",
+        family_of(ref.network).licence,
+        path if path.is_file() else None,
+    )
+
+
+def _file(path: Path) -> Weights:
+    if not path.name.endswith(SUFFIXES):
+        raise WeightsError(
+            f"expected weights imagenet, embedded, random, own or a file {', '.join(SUFFIXES)}, received {str(path)!r}"
+        )
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise WeightsError(f"expected a file of weights at {path}, received {found}; check the path")
+    return Weights("file", f"sha256:{digest_of(str(path))}", f"file {path.name}", "", path)
+
+
+def _is_whole(weights: Weights) -> bool:
+    """Whether the file is there and hashes to what Keras states."""
+    if weights.path is None:
+        return False
+    algorithm, _, expected = weights.digest.partition(":")
+    if algorithm == "file":
+        return True
+    try:
+        with weights.path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest() == expected
+    except OSError:
+        return False
+
+
+def _download(network: str) -> Path:
+    """The ImageNet weights of a network, fetched by Keras's own code, which checks their hash."""
+    import keras
+
+    from atlas.networks.architectures import build
+
+    _, wanted = build(network)
+    folder = keras_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stdout(sys.stderr):  # its progress bar; standard output is for results
+            found = keras.utils.get_file(
+                wanted.file,
+                wanted.origin,
+                cache_dir=str(folder.parent),
+                cache_subdir=folder.name,
+                file_hash=wanted.hash or None,
+            )
+    except Exception as error:  # Keras raises a bare Exception when a host cannot be reached
+        instead = "; or write weights: embedded, which needs no download" if network == "inceptionv3" else ""
+        raise WeightsError(
+            f"expected the ImageNet weights of {network} in {folder} or from their host, received: {_reason(error)}; "
+            f"fetch {wanted.origin} by hand and put it into {folder} as {wanted.file}{instead}"
+        ) from error
+    return Path(found)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with a download, in a few words."""
+    if isinstance(error, OSError):
+        return "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "a file with another hash, incomplete or altered"
+    return " ".join(str(error).split())

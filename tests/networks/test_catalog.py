@@ -1,0 +1,159 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+
+from atlas.errors import NetworkError
+from atlas.networks import describe, record
+from atlas.networks.architectures import build
+from atlas.networks.catalog import facts
+from atlas.networks.graph import flatten
+from atlas.networks.known import INCEPTIONV3_NAMES
+from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
+
+
+def known(network: str) -> tuple[LayerFacts, ...]:
+    return facts(NetworkRef(network, "imagenet")).layers
+
+
+def test_vgg19_is_what_keras_builds() -> None:
+    model, download = build("vgg19")
+    assert known("vgg19") == describe.layers(flatten(model))
+    assert (download.file, download.hash) == (record.KNOWN["vgg19"].file, record.KNOWN["vgg19"].hash)
+
+
+def test_inceptionv3_is_what_keras_builds() -> None:
+    model, download = build("inceptionv3")
+    found = {layer.name: layer for layer in describe.layers(flatten(model))}
+    for layer in known("inceptionv3"):
+        (name,) = [name for name, ours in INCEPTIONV3_NAMES.items() if ours == layer.name]
+        built = found[name]
+        assert replace(built, name=layer.name, branches=()) == replace(layer, branches=())
+        assert [(b.first, b.last) for b in built.branches] == [(b.first, b.last) for b in layer.branches]
+    assert len(known("inceptionv3")) == len(INCEPTIONV3_NAMES)
+    assert (download.file, download.hash) == (record.KNOWN["inceptionv3"].file, record.KNOWN["inceptionv3"].hash)
+
+
+def test_totals_of_the_known_networks() -> None:
+    vgg19, inceptionv3 = facts(NetworkRef("vgg19", "imagenet")), facts(NetworkRef("inceptionv3", "imagenet"))
+    assert (len(vgg19.feature_layers), sum(layer.channels for layer in vgg19.feature_layers)) == (16, 5504)
+    assert (len(inceptionv3.feature_layers), sum(layer.channels for layer in inceptionv3.feature_layers)) == (16, 10448)
+    assert (vgg19.title, vgg19.size, vgg19.smallest) == ("VGG19", 224, 32)
+    assert (inceptionv3.title, inceptionv3.size, inceptionv3.smallest) == ("InceptionV3", 299, 75)
+    mixed3 = inceptionv3.layer("mixed3")
+    assert mixed3 is not None
+    assert (mixed3.branches[-1].name, mixed3.branches[-1].first, mixed3.branches[-1].last) == ("pool", 480, 767)
+
+
+def test_the_receptive_field_is_the_true_one() -> None:
+    """The gradient of one neuron of mixed2 reaches exactly as far as the catalog says."""
+    model, _ = build("inceptionv3")
+    from atlas.networks.fill import fill_at_random
+
+    fill_at_random(model, 0)
+    graph = flatten(model)
+    value = graph.value("mixed2")
+    assert value is not None
+    picture = tf.random.stateless_uniform((1, 299, 299, 3), (1, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        (found,) = graph.run(picture, [value])
+        score = tf.reduce_sum(found[:, 17, 17])
+    reached = tf.reduce_max(tf.abs(tape.gradient(score, picture)), (0, 3)).numpy() > 0
+    rows, columns = reached.any(1).nonzero()[0], reached.any(0).nonzero()[0]
+    assert (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1) == (127, 127)
+
+
+def test_known_facts_need_no_tensorflow_and_no_time() -> None:
+    code = (
+        "import sys, time; from atlas.networks.catalog import facts, networks; from atlas.spec.facts import NetworkRef;"
+        "from atlas.networks.weights import available, locate;"
+        "start = time.perf_counter(); ref = NetworkRef('inceptionv3', 'embedded');"
+        "facts(ref); facts(NetworkRef('vgg19', 'imagenet')); networks(); available(ref, 'mixed5'); locate(ref);"
+        "print(time.perf_counter() - start); assert not {'tensorflow', 'keras', 'h5py'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.2
+
+
+def test_a_record_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    find = record.find
+    monkeypatch.setattr(record, "find", lambda network: made.append(network) or find(network))
+    first = facts(NetworkRef("mobilenetv2", "imagenet"))
+    assert facts(NetworkRef("mobilenetv2", "random")) == first
+    assert made == ["mobilenetv2"]
+    (kept,) = (tmp_path / "cache/atlas/networks").iterdir()
+    assert kept.name.startswith(f"mobilenetv2-keras{keras.__version__}-")
+    kept.write_text("{")
+    assert facts(NetworkRef("mobilenetv2", "imagenet")) == first
+    assert made == ["mobilenetv2"] * 2
+    assert json.loads(kept.read_text())["size"] == 224
+
+
+def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert facts(NetworkRef("vgg16", "imagenet")).feature_layers[-1].name == "block5_conv3"
+
+
+def test_a_record_is_found_in_another_process(tmp_path: Path) -> None:
+    code = (
+        "import sys; from atlas.networks.catalog import facts; from atlas.spec.facts import NetworkRef;"
+        "print(len(facts(NetworkRef('vgg16', 'imagenet')).layers)); assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout == "18\n"
+    (kept,) = (tmp_path / "cache/atlas/networks").iterdir()
+    start = time.perf_counter()
+    assert asdict(record.record("vgg16")) == asdict(record.find("vgg16"))
+    assert time.perf_counter() - start < 5
+    assert kept.stat().st_size > 1000
+
+
+def test_resnet_layers_are_those_a_user_names() -> None:
+    names = [layer.name for layer in known("resnet50") if layer.feature]
+    assert names[:4] == ["conv1_relu", "conv2_block1_1_relu", "conv2_block1_2_relu", "conv2_block1_out"]
+    assert not [name for name in names if name.endswith(("_add", "_bn", "_conv", "_pad"))]
+    assert all(layer.relu for layer in known("resnet50"))
+
+
+def test_squeeze_and_excitation_sees_the_whole_picture_and_is_not_listed() -> None:
+    layers = {layer.name: layer for layer in known("efficientnetb0")}
+    assert not [name for name in layers if "_se_" in name]
+    assert layers["stem_activation"].receptive_field == 3
+    assert layers["block2a_expand_activation"].receptive_field is None
+    assert layers["block2a_expand_activation"].stride == 2
+
+
+def test_nasnet_says_that_it_resizes() -> None:
+    found = facts(NetworkRef("nasnetmobile", "imagenet"))
+    assert found.note == "Pictures are resized to 224 x 224 inside the graph, since the network takes no other size."
+    assert record.record("nasnetmobile").fixed == (224, 224)
+
+
+def test_preprocessing_can_be_overridden() -> None:
+    own = Preprocessing("bgr", (1.0, 2.0, 3.0), (0.0, 0.0, 1.0))
+    assert facts(NetworkRef("vgg19", "imagenet", preprocessing=own)).preprocessing == own
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("vgg91", "vgg19"), ("InceptionV3", "inceptionv3"), ("resnet-50", "resnet50")]
+)
+def test_unknown_networks_name_the_nearest(wrong: str, right: str) -> None:
+    with pytest.raises(NetworkError, match=rf"received '{wrong}'; did you mean {right}\?"):
+        facts(NetworkRef(wrong, "imagenet"))
+
+
+def test_nothing_near_lists_what_there_is() -> None:
+    with pytest.raises(NetworkError, match="known are convnextbase, convnextlarge"):
+        facts(NetworkRef("qqqq", "imagenet"))
