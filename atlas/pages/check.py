@@ -1,0 +1,145 @@
+"""Verifies a built site as it lies on disk: every link leads somewhere, every picture is what its page says."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from atlas.errors import SiteError
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+FOREIGN = re.compile(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", re.IGNORECASE)
+
+
+@dataclass
+class _Page:
+    """What a page says: ids, links as (tag, address), pictures as attributes, and what is wrong with its marks."""
+
+    ids: list[str] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    pictures: list[dict[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = _Page()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.note(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.note(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open[-1] != tag:
+            expected = f"</{self.open[-1]}>" if self.open else "none"
+            self.page.problems.append(f"line {self.getpos()[0]}: expected {expected}, received </{tag}>")
+        if tag in self.open:
+            del self.open[len(self.open) - 1 - self.open[::-1].index(tag) :]
+
+    def note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if len(values) < len(attrs):
+            self.page.problems.append(f"line {self.getpos()[0]}: <{tag}> has an attribute twice")
+        if "id" in values:
+            self.page.ids.append(values["id"])
+        if tag == "img":
+            self.page.pictures.append(values)
+        self.page.links.extend((tag, values[name]) for name in ("href", "src") if name in values)
+        inline = [name for name in values if name == "style" or name.startswith("on")]
+        if inline or tag == "style" or (tag == "script" and "src" not in values):
+            self.page.problems.append(
+                f"line {self.getpos()[0]}: <{tag}> has inline style or script: the policy forbids it"
+            )
+
+
+def check_site(folder: Path) -> list[str]:
+    """Every problem of the site in ``folder``, one line each: ``file: what``. An empty list is a sound site.
+
+    ``folder`` is an atlas, or the folder of a shelf and its atlases. Checked are, for each page: marks that open and
+    close, ids used once, links and fragments that exist inside the folder, pictures with alt, width and height as
+    their files have them, no inline style or script, and nothing but plain links to other hosts.
+
+    Raises: SiteError when there is no page in ``folder``.
+    """
+    root = folder.resolve()
+    pages = {path: _read(path) for path in sorted(root.rglob("*.html"))}
+    if not pages:
+        raise SiteError(f"{folder}: expected a built site, received a folder without a page; name an atlas's folder")
+    sizes: dict[Path, tuple[int, int] | None] = {}
+    problems = []
+    for path, page in pages.items():
+        found = [*page.problems, *_ids(page), *_links(path, page, pages, root), *_pictures(path, page, sizes)]
+        problems += [f"{path.relative_to(root)}: {what}" for what in found]
+    for path in sorted(root.rglob("*.css")):
+        if FOREIGN.search(path.read_text(errors="replace")):
+            problems.append(f"{path.relative_to(root)}: refers to another host")
+    return problems
+
+
+def _read(path: Path) -> _Page:
+    reader = _Reader()
+    try:
+        reader.feed(path.read_text(encoding="utf-8"))
+        reader.close()
+    except (OSError, UnicodeDecodeError) as error:
+        reader.page.problems.append(f"cannot be read: {error}")
+    if reader.open:
+        reader.page.problems.append(f"expected </{reader.open[-1]}>, received the end of the page")
+    return reader.page
+
+
+def _ids(page: _Page) -> Iterator[str]:
+    for name in sorted({name for name in page.ids if page.ids.count(name) > 1}):
+        yield f"id {name!r} is used more than once"
+
+
+def _links(path: Path, page: _Page, pages: dict[Path, _Page], root: Path) -> Iterator[str]:
+    for tag, address in dict.fromkeys(page.links):
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc:
+            if tag != "a":
+                yield f"<{tag}> refers to another host: {address}"
+            elif parts.scheme not in ("https", "http"):
+                yield f"link to {address}: expected http or https"
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        if not target.is_relative_to(root):
+            yield f"link to {address} leaves the site"
+        elif not target.is_file():
+            yield f"link to {address}: there is no such file"
+        elif parts.fragment and (target not in pages or unquote(parts.fragment) not in pages[target].ids):
+            yield f"link to {address}: there is no such place in that page"
+
+
+def _pictures(path: Path, page: _Page, sizes: dict[Path, tuple[int, int] | None]) -> Iterator[str]:
+    for picture in page.pictures:
+        address = picture.get("src", "")
+        if not picture.get("alt"):
+            yield f"picture {address} has no alt"
+        said = (picture.get("width"), picture.get("height"))
+        file = (path.parent / unquote(urlsplit(address).path)).resolve()
+        if file not in sizes:
+            sizes[file] = _size(file)
+        real = sizes[file]
+        if real is None:
+            yield f"picture {address} cannot be read"
+        elif said != (str(real[0]), str(real[1])):
+            yield f"picture {address}: expected {real[0]} by {real[1]} px, received {said[0]} by {said[1]}"
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,123 @@
+"""Writes an atlas's folder and the shelf above it, and does nothing, quickly, when nothing has changed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from atlas.errors import SiteError
+from atlas.files import write_atomically
+from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
+from atlas.pages.ledger import Ledger
+from atlas.pages.manifest import GENERATOR, Summary, read_atlas, read_summary
+from atlas.resources import resource
+from atlas.store.directory import Store
+
+STATIC = "static"  # the folder of templates/ whose files are copied to ``_/``
+HEAD = 4096  # bytes of a page in which its generator stands
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing an atlas: its pages, files written because their bytes changed, old files removed.
+
+    ``unchanged`` says that nothing had to be looked at again, for the folder was made from the same input.
+    """
+
+    pages: int
+    changed: int
+    removed: int
+    unchanged: bool
+
+
+def write_atlas(
+    record: Mapping[str, Any], store: Store, output: Path, progress: Callable[[int, int], None] | None = None
+) -> Written:
+    """Make the folder of an atlas from its record and the entries it names. Same input, same bytes.
+
+    Parameters: ``record`` is what the engine left in the store; ``output`` is the folder, made when it is missing;
+    ``progress`` is called with pages made and pages in all.
+
+    Raises: SiteError when ``output`` is not empty and not ours, when the record is not one, or when a layer's name
+    cannot be a folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
+    """
+    templates = resource("templates")
+    sources = _sources(templates)
+    inputs = _digest([json.dumps(record, sort_keys=True).encode(), *sources])
+    ledger = Ledger(output)
+    if ledger.holds(inputs):
+        return Written(ledger.pages(), 0, 0, True)
+    atlas = read_atlas(record)
+    check_names(atlas)
+    from atlas.pages.build import Builder
+
+    total = 1 + sum(1 + len(layer.shown) for layer in atlas.layers)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    statics = {path.name: path.read_bytes() for path in sorted((templates / STATIC).iterdir())}
+    ledger.begin(all_addresses(atlas, statics))
+    Builder(atlas, store, templates, ledger.put).build(statics, tick)
+    ledger.finish(inputs)
+    return Written(total, ledger.changed, ledger.removed, False)
+
+
+def write_shelf(folder: Path) -> str | None:
+    """Write ``folder/index.html``, which lists the atlases that stand in it, where that surprises nobody.
+
+    Returns None when the shelf stands, else the reason why it was left alone: the folder has other folders than atlases
+    of ours, or an index.html that is not ours.
+    """
+    shelf = folder / HOME
+    if shelf.is_symlink() or (shelf.exists() and not _is_shelf(shelf)):
+        return f"{shelf} is not a shelf of ours"
+    summaries: list[Summary] = []
+    try:
+        places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror}"
+    for place in places:
+        summary = read_summary(place)
+        if summary is None:
+            return f"{place} is not an atlas of ours"
+        summaries.append(summary)
+    if not summaries:
+        return f"{folder} holds no atlas"
+    templates = resource("templates")
+    inputs = _digest([repr(summaries).encode(), *_sources(templates)])
+    if not (shelf.exists() and inputs.encode() in shelf.read_bytes()[:HEAD]):
+        from atlas.pages.build import environment
+
+        # The style is that of the first atlas: a shelf brings no files of its own into a folder that is not ours.
+        template = environment(templates).get_template("shelf.html")
+        page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
+        write_atomically(shelf, page.encode())
+    return None
+
+
+def _is_shelf(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return f'name="generator" content="{GENERATOR}"'.encode() in head and b'name="shelf"' in head
+
+
+def _sources(templates: Path) -> list[bytes]:
+    """All that decides the bytes of a page beside its record and entries: templates, this code, and the libraries."""
+    files = [*sorted(templates.rglob("*.*")), *sorted(Path(__file__).parent.glob("*.py"))]
+    try:
+        code = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
+    except OSError as error:
+        raise SiteError(f"{templates}: expected readable files, received: {error.strerror}; reinstall atlas") from error
+    return [*code, *(f"{name} {version(name)}".encode() for name in ("jinja2", "pillow"))]
+
+
+def _digest(parts: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas.errors import SiteError
+from atlas.pages.addresses import all_addresses, check_names, safe_segment
+from atlas.pages.manifest import read_atlas
+from atlas.resources import resource
+from atlas.store.directory import Store
+
+
+@pytest.mark.parametrize("name", ["mixed4", "block4_conv1", "outer.inner", "_conv", "a-b", "0", "-x", "a" * 100])
+def test_names_of_layers_stand_as_they_are(name: str) -> None:
+    assert safe_segment(name, "layer") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            ".",
+            "..",
+            "_",
+            "../x",
+            "a/b",
+            "a\\b",
+            ".hidden",
+            "a.",
+            "a b",
+            "<script>",
+            "ä",
+            "a\0",
+            "a\n",
+            "a" * 101,
+            "x:y",
+        ),
+        *("a" * 101, "index.html", "Manifest.JSON", "%2e%2e"),
+    ],
+)
+def test_names_that_could_do_harm_are_refused(name: str) -> None:
+    with pytest.raises(SiteError, match="expected a name that can be a file"):
+        safe_segment(name, "layer")
+
+
+def test_layers_and_recipes_that_differ_in_case_only_are_refused(
+    make_atlas: Callable[..., dict[str, Any]], store: Store
+) -> None:
+    atlas = read_atlas(make_atlas(store, distinct=1, side=8))
+    check_names(atlas)
+    twin = replace(atlas.layers[0], name="MIXED2")
+    with pytest.raises(SiteError, match=r"'mixed2' and 'MIXED2'|'MIXED2' and 'mixed2'"):
+        check_names(replace(atlas, layers=(*atlas.layers, twin)))
+    with pytest.raises(SiteError, match="recipes 'main' and 'Main'"):
+        check_names(replace(atlas, recipes=("main", "Main")))
+    with pytest.raises(SiteError, match="recipe 'a/b'"):
+        check_names(replace(atlas, recipes=("main", "a/b")))
+
+
+def test_the_addresses_are_just_the_files_that_are_written(
+    site: Path, make_atlas: Callable[..., dict[str, Any]], store: Store
+) -> None:
+    statics = [path.name for path in (resource("templates") / "static").iterdir()]
+    expected = all_addresses(read_atlas(make_atlas(store, distinct=1, side=8)), statics) | {"_/files.json"}
+    written = {path.relative_to(site / "toy").as_posix() for path in (site / "toy").rglob("*") if path.is_file()}
+    assert written == expected

@@ -1,0 +1,66 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from atlas.errors import SiteError
+from atlas.pages.check import check_site
+
+
+def test_a_built_site_is_sound_as_a_whole_and_atlas_by_atlas(site: Path) -> None:
+    assert check_site(site) == []
+    assert check_site(site / "toy") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('href="1.html"', 'href="99.html"', "link to 99.html: there is no such file"),
+        ('href="#content"', 'href="#nowhere"', "link to #nowhere: there is no such place in that page"),
+        ('href="../index.html"', 'href="../../../../etc/passwd"', "link to ../../../../etc/passwd leaves the site"),
+        ('href="../index.html"', 'href="../mixed2/"', "link to ../mixed2/: there is no such file"),
+        ('href="../index.html"', 'href="javascript:alert(1)"', "link to javascript:alert(1): expected http or https"),
+        (
+            'src="../_/site.js"',
+            'src="https://cdn.example/x.js"',
+            "<script> refers to another host: https://cdn.example/x.js",
+        ),
+        ('src="0.webp"', 'src="//cdn.example/0.webp"', "<img> refers to another host: //cdn.example/0.webp"),
+        ('alt="The picture made for mixed0 channel 0"', 'alt=""', "picture 0.webp has no alt"),
+        (
+            'width="128" height="128"></a>',
+            'width="64" height="128"></a>',
+            "picture 0.webp: expected 128 by 128 px, received 64 by 128",
+        ),
+        ('id="recipe"', 'id="content"', "id 'content' is used more than once"),
+        ("</figure>", "</section>", "expected </figure>, received </section>"),
+        ("</html>", "", "expected </html>, received the end of the page"),
+        ("<main ", '<main style="color: red" ', "<main> has inline style or script: the policy forbids it"),
+        ("<main ", '<main onclick="x()" ', "<main> has inline style or script: the policy forbids it"),
+        ("</main>", "<script>x()</script></main>", "<script> has inline style or script: the policy forbids it"),
+    ],
+)
+def test_every_fault_is_found_and_named(site: Path, tmp_path: Path, old: str, new: str, problem: str) -> None:
+    shutil.copytree(site / "toy", tmp_path / "toy")
+    page = tmp_path / "toy" / "mixed0" / "0.html"
+    text = page.read_text()
+    assert old in text
+    page.write_text(text.replace(old, new, 1))
+    found = check_site(tmp_path)
+    assert any(line.startswith("toy/mixed0/0.html: ") and line.endswith(problem) for line in found), found
+
+
+def test_a_picture_that_is_gone_or_broken_is_found(site: Path, tmp_path: Path) -> None:
+    shutil.copytree(site / "random", tmp_path / "random")
+    (tmp_path / "random" / "mixed0" / "1.webp").unlink()
+    (tmp_path / "random" / "_" / "sheets" / "mixed0" / "0.webp").write_bytes(b"RIFF")
+    (tmp_path / "random" / "_" / "home.css").write_text("body { background: url('https://cdn.example/x.png') }")
+    found = check_site(tmp_path)
+    assert "random/mixed0/1.html: link to 1.webp: there is no such file" in found
+    assert "random/mixed0/index.html: picture ../_/sheets/mixed0/0.webp cannot be read" in found
+    assert "random/_/home.css: refers to another host" in found
+
+
+def test_a_folder_without_pages_is_no_site(tmp_path: Path) -> None:
+    with pytest.raises(SiteError, match="expected a built site"):
+        check_site(tmp_path)

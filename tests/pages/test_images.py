@@ -1,0 +1,59 @@
+import io
+
+import pytest
+from PIL import Image
+
+from atlas.errors import SiteError
+from atlas.pages.images import COLUMNS, cover, cover_side, cover_size, sheet, sheet_size, spread, thumbnail
+
+
+def solid(colour: tuple[int, int, int], size: tuple[int, int] = (32, 32)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, colour).save(stream, "WEBP", lossless=True)
+    return stream.getvalue()
+
+
+def near(image: Image.Image, place: tuple[int, int], colour: tuple[int, int, int]) -> bool:
+    pixel = image.convert("RGB").getpixel(place)
+    assert isinstance(pixel, tuple)
+    return all(abs(a - b) < 12 for a, b in zip(pixel, colour, strict=True))
+
+
+def test_thumbnails_stand_in_rows_of_eight_and_gaps_are_grey() -> None:
+    red, blue = (200, 30, 30), (30, 30, 200)
+    images = [thumbnail(solid(red), 16, "here"), None, *[thumbnail(solid(blue), 16, "here")] * 7]
+    made = Image.open(io.BytesIO(sheet(images, 16)))
+    assert made.size == sheet_size(9, 16) == (COLUMNS * 16, 32)
+    assert near(made, (8, 8), red)
+    assert near(made, (24, 8), (128, 128, 128))
+    assert near(made, (40, 8), blue)
+    assert near(made, (8, 24), blue)
+
+
+def test_a_long_picture_gives_its_middle() -> None:
+    canvas = Image.new("RGB", (96, 32), (0, 0, 0))
+    canvas.paste((0, 200, 0), (32, 0, 64, 32))
+    stream = io.BytesIO()
+    canvas.save(stream, "WEBP", lossless=True)
+    made = thumbnail(stream.getvalue(), 32, "here")
+    assert made.size == (32, 32)
+    assert all(near(made, place, (0, 200, 0)) for place in [(1, 1), (30, 16), (16, 30)])
+
+
+def test_bytes_that_are_no_picture_are_one_sentence() -> None:
+    with pytest.raises(SiteError, match="here: expected a picture"):
+        thumbnail(b"RIFF, but no picture", 32, "here")
+
+
+@pytest.mark.parametrize(("count", "side"), [(1, 1), (3, 1), (4, 2), (15, 3), (16, 4), (500, 4)])
+def test_a_cover_is_a_square_of_at_most_sixteen(count: int, side: int) -> None:
+    assert cover_side(count) == side
+    image = thumbnail(solid((200, 30, 30)), 128, "here")
+    made = Image.open(io.BytesIO(cover([image] * side**2)))
+    assert made.size == cover_size(side**2)
+    assert made.mode == ("RGB" if side == 1 else "RGBA")
+
+
+def test_spread_takes_evenly_and_in_order() -> None:
+    assert spread(list(range(100)), 4) == [12, 37, 62, 87]
+    assert spread([1, 2], 4) == [1, 2]
