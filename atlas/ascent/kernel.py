@@ -1,6 +1,6 @@
 """The compiled loop: a batch of channels of one layer, from their starts to finished 8-bit pictures, in one call.
 
-Channel numbers, starts and draws are tensors, so a layer of any depth is one trace. Nothing in the graph mixes images
+Channel numbers, starts and maps are tensors, so a layer of any depth is one trace. Nothing in the graph mixes images
 and no shape but the batch's depends on the batch: a picture depends on its own job alone.
 """
 
@@ -57,31 +57,31 @@ class Kernel:
             input_signature=[
                 tf.TensorSpec([None], int32),
                 tf.TensorSpec([None, *self.picture.shape], float32),
-                tf.TensorSpec([None, None, transforms.draws_needed(recipe.transforms)], float32),
+                tf.TensorSpec([None, None, transforms.NUMBERS], float32),
             ],
         )
 
-    def __call__(self, channels: np.ndarray, starts: np.ndarray, draws: np.ndarray) -> Ascended:
-        """Ascend ``channels (n,)`` from ``starts (n, *shape)`` with ``draws (n, steps, needed)``, n at least 2."""
+    def __call__(self, channels: np.ndarray, starts: np.ndarray, maps: np.ndarray) -> Ascended:
+        """Ascend ``channels (n,)`` from ``starts (n, *shape)`` under ``maps (n, steps, 8)``, n at least 2."""
         result = self._graph(
-            tf.constant(channels, tf.int32), tf.constant(starts, tf.float32), tf.constant(draws, tf.float32)
+            tf.constant(channels, tf.int32), tf.constant(starts, tf.float32), tf.constant(maps, tf.float32)
         )
         return Ascended(**{name: value.numpy() for name, value in result.items()})
 
     def draw(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """The random draws of one job, made from its seed alone: start ``shape`` and draws ``(steps, needed)``."""
+        """What is random in one job, made from its seed alone: its start ``shape`` and its maps ``(steps, 8)``."""
         generator = np.random.Generator(np.random.Philox(seed))
         start = self.picture.start(self.recipe, generator)
-        shape = (self.recipe.steps, transforms.draws_needed(self.recipe.transforms))
-        return start, generator.random(shape, np.float32)
+        recipe = self.recipe
+        return start, transforms.draw_maps(recipe.transforms, self.picture.size, recipe.steps, generator)
 
     def _before(self, picture: Any, channels: Any) -> Any:
         """Each image's own channel before the ReLU, ``(n, h, w)``, of pictures ``(n, s, s, 3)`` in [0, 1]."""
         return objectives.pick(self.cut.pre(picture), channels)
 
-    def _ascend(self, channels: Any, starts: Any, draws: Any) -> dict[str, Any]:
+    def _ascend(self, channels: Any, starts: Any, maps: Any) -> dict[str, Any]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
-        recipe, steps = self.recipe, tf.shape(draws)[1]
+        recipe, steps = self.recipe, tf.shape(maps)[1]
         trace = tf.TensorArray(tf.float32, steps, element_shape=[None])
         frames = tf.TensorArray(tf.uint8, steps if self.frame_every else 0, element_shape=[None, None, None, 3])
 
@@ -89,7 +89,7 @@ class Kernel:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(parameters)
                 picture = self.picture.paint(parameters)  # (n, s, s, 3)
-                seen = transforms.apply(recipe.transforms, recipe.fill, picture, draws[:, index])  # (n, s', s', 3)
+                seen = transforms.apply(recipe.transforms, recipe.fill, picture, maps[:, index])  # (n, s', s', 3)
                 before = self._before(seen, channels)  # (n, h, w)
                 target = objectives.target(recipe.objective, self.cut, before)  # (n,)
             gradient = tf.ensure_shape(tape.gradient(target, parameters), parameters.shape)

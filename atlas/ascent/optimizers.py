@@ -28,5 +28,6 @@ def update(
             return parameters + optimizer.rate * unbiased / (spread + TINY), (mean, square)
         case Ascent():
             axes = list(range(1, len(gradient.shape)))
-            deviation = tf.math.reduce_std(gradient, axis=axes, keepdims=True)
+            variance = tf.math.reduce_variance(gradient, axis=axes, keepdims=True)
+            deviation = tf.sqrt(tf.broadcast_to(variance, tf.shape(gradient)))  # as in parameterization: no lone roots
             return parameters + optimizer.rate * gradient / (deviation + TINY), ()

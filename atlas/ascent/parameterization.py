@@ -1,7 +1,9 @@
 """Parameterizations: how the numbers that ascend become a picture, and where they start.
 
 Each has the same three parts: ``shape`` of one image's parameters, ``start`` (numpy, from the job's own generator),
-``paint`` and ``constrain`` (TensorFlow, in the graph). Nothing in them looks at another image of the batch.
+``paint`` and ``constrain`` (TensorFlow, in the graph). Nothing in them looks at another image of the batch. Nor is a root
+or a division done on one number per image: TensorFlow rounds those otherwise when there are enough of them to fill a
+vector of the processor, and bytes would depend on the size of the batch. So such numbers are broadcast first.
 """
 
 from dataclasses import dataclass
@@ -106,7 +108,7 @@ class FourierPicture:
             values = tf.einsum("nhwc,dc->nhwd", values, tf.constant(COLOURS))
         if self.contrast is not None:
             power = tf.reduce_mean(tf.square(values), axis=[1, 2, 3], keepdims=True)  # (n, 1, 1, 1)
-            values = values * (self.contrast * tf.math.rsqrt(power + 1e-8))
+            values = values * self.contrast / tf.sqrt(tf.broadcast_to(power, tf.shape(values)) + 1e-8)
         return tf.sigmoid(values)
 
     def constrain(self, parameters: Any) -> Any:

@@ -1,23 +1,20 @@
 """Random transforms inside the gradient, another for every image and step (transformation robustness).
 
-All geometric transforms of a recipe are one affine map, so the picture is resampled once. Maps are kept about the
-centre of the canvas: there, padding and cropping change only the canvas, and the rest multiply.
+All geometric transforms of a recipe are one affine map, so the picture is resampled once. Maps are made with numpy from
+the job's own draws: a sine of a few numbers in TensorFlow rounds differently with the size of the batch. They are kept
+about the centre of the canvas, where padding and cropping change only the canvas and the rest multiply.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from atlas.spec.recipe import Crop, Pad, Rotate, Scale, Shift, Transform
 
 GREY = 0.5  # what lies beyond the edge with `fill: grey`
-
-
-def draws_needed(transforms: Sequence[Transform]) -> int:
-    """How many uniform draws in [0, 1) one image needs in one step."""
-    return sum({"shift": 2, "scale": 1, "rotate": 1}.get(transform.name, 0) for transform in transforms)
+NUMBERS = 8  # of one map, as TensorFlow's projective transform takes them
 
 
 def canvas(transforms: Sequence[Transform], size: int) -> int:
@@ -30,20 +27,39 @@ def canvas(transforms: Sequence[Transform], size: int) -> int:
     return size
 
 
-def apply(transforms: Sequence[Transform], fill: str, picture: Any, draws: Any) -> Any:
-    """The transformed picture ``(n, s', s', 3)`` of ``(n, s, s, 3)``, bilinear.
+def draw_maps(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> np.ndarray:
+    """The maps of one job, one for each step: ``(steps, 8) float32``.
 
-    Parameters: ``draws`` is ``(n, draws_needed) float32 in [0, 1)``, one row per image; ``fill`` is ``reflect`` or
-    ``grey``. The gradient is resampled through the inverse map.
+    Each takes a pixel of what the network sees to its place in the picture of ``size``, ``(a x + b y + c, d x + e y +
+    f)``, counted from the corner; the last two numbers are 0.
+    """
+    total = np.tile(np.eye(3), (steps, 1, 1))  # (steps, 3, 3), about the centres
+    for transform in transforms:
+        match transform:
+            case Shift():
+                x, y = generator.uniform(-transform.pixels, transform.pixels, (2, steps))
+                total = total @ _matrix(1.0, 0.0, -x, 0.0, 1.0, -y)
+            case Scale():
+                factor = _drawn(generator, transform.among, *transform.between, steps)
+                total = total @ _matrix(1 / factor, 0.0, 0.0, 0.0, 1 / factor, 0.0)
+            case Rotate():
+                degrees = _drawn(generator, transform.among, -transform.degrees, transform.degrees, steps)
+                cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+                total = total @ _matrix(cosine, sine, 0.0, -sine, cosine, 0.0)
+    return _from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2)
+
+
+def apply(transforms: Sequence[Transform], fill: str, picture: Any, maps: Any) -> Any:
+    """The transformed pictures ``(n, s', s', 3)`` of ``(n, s, s, 3)``, bilinear, one of ``maps (n, 8)`` for each.
+
+    ``fill`` is ``reflect`` or ``grey``. The gradient is resampled through the inverse map.
     """
     if not transforms:
         return picture
-    size = picture.shape[1]
-    seen = canvas(transforms, size)
-    to_input = _about_corner(_map(transforms, draws), (seen - 1) / 2, (size - 1) / 2)
+    seen = canvas(transforms, picture.shape[1])
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=picture,
-        transforms=to_input,
+        transforms=maps,
         output_shape=[seen, seen],
         fill_value=GREY,
         interpolation="BILINEAR",
@@ -51,54 +67,20 @@ def apply(transforms: Sequence[Transform], fill: str, picture: Any, draws: Any) 
     )
 
 
-def _map(transforms: Sequence[Transform], draws: Any) -> Any:
-    """From a place in the transformed picture to its place in the picture, about the centres: ``(n, 3, 3)``."""
-    count = tf.shape(draws)[0]
-    result = tf.eye(3, batch_shape=[count])
-    used = 0
-    for transform in transforms:
-        step = None
-        match transform:
-            case Shift():
-                x, y = (_between(draws[:, used + axis], -transform.pixels, transform.pixels) for axis in (0, 1))
-                step = _matrix(1.0, 0.0, -x, 0.0, 1.0, -y)
-                used += 2
-            case Scale():
-                factor = _draw(draws[:, used], transform.among, *transform.between)
-                step = _matrix(1 / factor, 0.0, 0.0, 0.0, 1 / factor, 0.0)
-                used += 1
-            case Rotate():
-                degrees = _draw(draws[:, used], transform.among, -transform.degrees, transform.degrees)
-                angle = degrees * (math.pi / 180)
-                step = _matrix(tf.cos(angle), tf.sin(angle), 0.0, -tf.sin(angle), tf.cos(angle), 0.0)
-                used += 1
-        if step is not None:
-            result = tf.matmul(result, step)
-    return result
+def _drawn(generator: np.random.Generator, among: tuple[float, ...], low: float, high: float, steps: int) -> np.ndarray:
+    if among:
+        return np.array(among)[generator.integers(0, len(among), steps)]
+    return generator.uniform(low, high, steps)
 
 
-def _between(draw: Any, low: float, high: float) -> Any:
-    return low + draw * (high - low)
+def _matrix(*rows: Any) -> np.ndarray:
+    """``(steps, 3, 3)`` from the first two rows, given as six numbers or arrays ``(steps,)``."""
+    values = np.broadcast_arrays(*rows, 0.0, 0.0, 1.0)
+    return np.stack(values, axis=-1).reshape(-1, 3, 3)
 
 
-def _draw(draw: Any, among: tuple[float, ...], low: float, high: float) -> Any:
-    if not among:
-        return _between(draw, low, high)
-    return tf.gather(tf.constant(among, tf.float32), tf.cast(draw * len(among), tf.int32))
-
-
-def _matrix(*rows: Any) -> Any:
-    """``(n, 3, 3)`` from the first two rows, given as six numbers or ``(n,)`` tensors; at least one is a tensor."""
-    ones = tf.ones_like(next(value for value in rows if not isinstance(value, float)))
-    values = [value * ones for value in (*rows, 0.0, 0.0, 1.0)]
-    return tf.reshape(tf.stack(values, axis=-1), [-1, 3, 3])
-
-
-def _about_corner(maps: Any, centre_from: float, centre_to: float) -> Any:
-    """The eight numbers of TensorFlow's projective transform, which counts pixels from the corner: ``(n, 8)``."""
-    a, b, tx = maps[:, 0, 0], maps[:, 0, 1], maps[:, 0, 2]
-    c, d, ty = maps[:, 1, 0], maps[:, 1, 1], maps[:, 1, 2]
-    across = tx + centre_to - (a + b) * centre_from
-    down = ty + centre_to - (c + d) * centre_from
-    zero = tf.zeros_like(a)
-    return tf.stack([a, b, across, c, d, down, zero, zero], axis=-1)
+def _from_corners(maps: np.ndarray, centre_seen: float, centre_picture: float) -> np.ndarray:
+    """Maps about the centres ``(steps, 3, 3)`` as maps about the corners, ``(steps, 8) float32``."""
+    moved = maps[:, :2, 2] + centre_picture - maps[:, :2, :2].sum(axis=2) * centre_seen  # (steps, 2)
+    rows = np.concatenate([maps[:, :2, :2], moved[:, :, None]], axis=2).reshape(-1, 6)
+    return np.pad(rows, ((0, 0), (0, 2))).astype(np.float32)

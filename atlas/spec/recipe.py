@@ -119,7 +119,8 @@ Optimizer = Annotated[Adam | Ascent, Field(discriminator="name")]
 class Recipe(Frozen):
     """How a picture is made.
 
-    ``size`` is its side in pixels, or ``auto``: chosen from the layer's receptive field, since a picture much larger
+    ``size`` is its side in pixels, a multiple of 4 (so that no image of a batch falls out of step with the processor's
+    vectors, where the last values would round differently), or ``auto``: chosen from the layer's receptive field, since a picture much larger
     than that only repeats itself. ``steps`` is the number of updates. ``start`` is what the ascent begins from:
     ``noise``, ``noise-caffe`` (noise with VGG's means taken off, which the first clip turns into almost pure black and
     white), ``grey``, ``black``, or the path of a photo. ``fill`` is what lies beyond the picture's edge when a
@@ -133,7 +134,7 @@ class Recipe(Frozen):
     transforms: tuple[Transform, ...] = (Shift(), Scale(), Rotate())
     objective: Channel = Channel()
     optimizer: Optimizer = Adam()
-    size: Literal["auto"] | Annotated[int, Field(ge=16, le=2048)] = "auto"
+    size: Literal["auto"] | Annotated[int, Field(ge=16, le=2048, multiple_of=4)] = "auto"
     steps: int = Field(64, ge=1, le=100_000)
     seed: int = Field(0, ge=0, lt=2**63)
     start: str = "noise"

@@ -1,0 +1,46 @@
+"""The three toy pictures whose bytes are pinned: ``python -m tests.ascent.pin`` writes them after KERNEL was raised."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# oneDNN chooses its code by the processor; without it the same bytes come out on every x86-64 one.
+os.environ.update(
+    TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_ENABLE_ONEDNN_OPTS="0"
+)
+
+
+def pictures() -> dict[str, Any]:
+    import keras
+
+    from atlas.ascent.kernel import Kernel
+    from atlas.ascent.render import render
+    from atlas.engine.worker import versions
+    from atlas.networks.load import load
+    from atlas.spec.facts import NetworkRef, Preprocessing
+    from atlas.spec.plan import KERNEL
+    from atlas.spec.recipe import RECIPES
+
+    picture = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(6, 3, activation="relu", name="first")(picture)
+    second = keras.layers.Conv2D(6, 3, strides=2, activation="relu", name="second")(first)
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pinned.keras"
+        keras.Model(picture, second).save(path)
+        network = load(NetworkRef(str(path), "random", 1, Preprocessing()))
+        for name, recipe in RECIPES.items():
+            kernel = Kernel(network.cut("second"), recipe.model_copy(update={"size": 24, "steps": 5}))
+            found[name] = render(kernel, [2])[0].picture.tobytes().hex()
+    return {"kernel": KERNEL, "pictures": found, "versions": versions()}
+
+
+if __name__ == "__main__":
+    text = json.dumps(pictures())
+    if "--print" in sys.argv:
+        print(text)
+    else:
+        (Path(__file__).parent / "pins.json").write_text(text + "\n")

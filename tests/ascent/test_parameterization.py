@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from atlas.ascent.parameterization import COLOURS, FourierPicture, PixelPicture, flat_or_photo, parameterization
+from atlas.errors import AtlasError
+from atlas.spec.recipe import RECIPES, Fourier, Pixel, Recipe
+
+
+def painted(picture, parameters):
+    return picture.paint(tf.constant(parameters[None])).numpy()[0]
+
+
+@pytest.mark.parametrize("contrast", [None, 1.3])
+@pytest.mark.parametrize("decorrelate", [False, True])
+def test_fourier_paints_what_numpy_paints(contrast, decorrelate):
+    rng = np.random.default_rng(0)
+    picture = FourierPicture(16, 1.25, decorrelate, contrast)
+    parameters = rng.standard_normal(picture.shape).astype(np.float32)
+    frequency = np.maximum(np.hypot(np.fft.fftfreq(16)[:, None], np.fft.rfftfreq(16)[None]), 1 / 16)
+    weights = 16 / frequency**1.25
+    if contrast:
+        weights[0, 0] = 0
+    values = np.fft.irfft2((parameters[0] + 1j * parameters[1]) * weights, (16, 16)).transpose(1, 2, 0) / 4
+    if decorrelate:
+        values = values @ COLOURS.T
+    if contrast:
+        values = values / values.std() * contrast
+    np.testing.assert_allclose(painted(picture, parameters), 1 / (1 + np.exp(-values)), atol=1e-5)
+
+
+def test_lucid_s_constants():
+    recipe = RECIPES["lucid"]
+    picture = parameterization(recipe)
+    assert picture == FourierPicture(128, 1.0, True, None)
+    assert picture.weights[0, 0] == 128 * 128  # 1 / max(f, 1 / 128) * sqrt(128 * 128)
+    assert picture.weights[0, 64] == pytest.approx(128 / 0.5)
+    np.testing.assert_allclose(COLOURS[0], np.array([0.26, 0.09, 0.02]) / 0.46195, rtol=1e-6)
+    start = picture.start(recipe, np.random.default_rng(0))
+    assert start.std() == pytest.approx(0.01, rel=0.02)
+    assert (recipe.steps, recipe.optimizer.rate) == (513, 0.05)
+    assert [transform.name for transform in recipe.transforms] == ["pad", "shift", "scale", "rotate", "shift", "crop"]
+    assert recipe.transforms[2].among == (0.9, 0.92, 0.94, 0.96, 0.98, 1.0, 1.02, 1.04, 1.06, 1.08, 1.1)
+    assert len(recipe.transforms[3].among) == 26
+
+
+def test_a_fixed_contrast_has_no_tint_and_no_pale_pictures():
+    rng = np.random.default_rng(1)
+    picture = FourierPicture(32, 1.25, True, 1.3)
+    for scale in (1e-3, 1.0, 1e3):
+        drawn = painted(picture, (scale * rng.standard_normal(picture.shape)).astype(np.float32))
+        assert drawn.std() > 0.2
+        assert np.abs(drawn.mean((0, 1)) - 0.5).max() < 0.1
+
+
+@pytest.mark.parametrize("slot", [Pixel(), Fourier(contrast=None), Fourier(contrast=None, decorrelate=False)])
+@pytest.mark.parametrize("start", ["grey", "black"])
+def test_flat_starts_are_painted_as_they_are(slot, start):
+    recipe = Recipe(size=16, parameterization=slot, start=start)
+    picture = parameterization(recipe)
+    drawn = painted(picture, picture.start(recipe, np.random.default_rng(0)))
+    np.testing.assert_allclose(drawn, 0.5 if start == "grey" else 0.0, atol=0.021)
+
+
+@pytest.mark.parametrize("slot", [Pixel(), Fourier(contrast=None)])
+def test_a_photo_is_painted_as_it_is_cropped_to_a_square(slot, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "photo.png"
+    Image.fromarray(rng.integers(20, 230, (20, 32, 3), np.uint8)).resize((48, 32)).save(path)
+    recipe = Recipe(size=32, parameterization=slot, start=str(path))
+    picture = parameterization(recipe)
+    drawn = painted(picture, picture.start(recipe, rng))
+    np.testing.assert_allclose(drawn, flat_or_photo(str(path), 32), atol=0.02)
+
+
+def test_a_photo_that_is_none_is_one_sentence(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_text("no")
+    with pytest.raises(AtlasError, match="expected a photo"):
+        flat_or_photo(str(path), 32)
+
+
+def test_noise_starts_are_the_tutorial_s():
+    picture = PixelPicture(64)
+    plain = picture.start(Recipe(size=64, start="noise"), np.random.default_rng(0))
+    assert 0 <= plain.min() < 0.01
+    assert 0.99 < plain.max() <= 1
+    caffe = picture.start(Recipe(size=64, start="noise-caffe"), np.random.default_rng(0))
+    first_clip = np.clip(2 * caffe - 1, -1, 1)
+    assert (np.abs(first_clip) == 1).mean() > 0.98  # almost pure -1 and 1 after the first clip

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from atlas.ascent import transforms
+from atlas.spec.recipe import RECIPES, Crop, Pad, Rotate, Scale, Shift
+
+
+@pytest.fixture
+def picture():
+    y, x = np.mgrid[0:24, 0:24] / 24
+    return np.stack([np.sin(5 * x + y), np.cos(4 * y), x * y], -1).astype(np.float32) / 2 + 0.5
+
+
+def applied(slots, picture, *seeds, fill="grey"):
+    maps = [draw(slots, picture, seed) for seed in seeds]
+    return transforms.apply(slots, fill, tf.constant(np.stack([picture] * len(maps))), tf.constant(maps)).numpy()
+
+
+def draw(slots, picture, seed):
+    return transforms.draw_maps(slots, picture.shape[0], 1, np.random.default_rng(seed))[0]
+
+
+class Fixed:
+    """A generator whose uniform draws lie at given fractions of their ranges."""
+
+    def __init__(self, *fractions):
+        self.fractions = list(fractions)
+
+    def uniform(self, low, high, shape):
+        count = int(np.prod(shape))
+        taken, self.fractions = self.fractions[:count], self.fractions[count:]
+        return low + (high - low) * np.array(taken).reshape(shape)
+
+
+def fixed(slots, picture, *fractions):
+    maps = transforms.draw_maps(slots, picture.shape[0], 1, Fixed(*fractions))
+    return transforms.apply(slots, "grey", tf.constant(picture[None]), tf.constant(maps)).numpy()[0]
+
+
+def bilinear(picture, y, x, beyond=0.5):
+    """The picture at fractional places, numpy's way; ``beyond`` outside."""
+    padded = np.pad(picture, ((60, 60), (60, 60), (0, 0)), constant_values=beyond)
+    y, x = y + 60, x + 60
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    fy, fx = (y - top)[..., None], (x - left)[..., None]
+    upper = padded[top, left] * (1 - fx) + padded[top, left + 1] * fx
+    lower = padded[top + 1, left] * (1 - fx) + padded[top + 1, left + 1] * fx
+    return upper * (1 - fy) + lower * fy
+
+
+def test_nothing_asked_nothing_done(picture):
+    np.testing.assert_array_equal(applied((), picture, 0), picture[None])
+
+
+def test_pad_and_crop_change_the_canvas_only(picture):
+    padded = applied((Pad(pixels=5),), picture, 0)
+    assert padded.shape == (1, 34, 34, 3)
+    np.testing.assert_allclose(padded[0, 5:-5, 5:-5], picture, atol=1e-6)
+    np.testing.assert_allclose(padded[0, :5], 0.5)
+    cropped = applied((Pad(pixels=5), Crop(pixels=8)), picture, 0)
+    np.testing.assert_allclose(cropped[0], picture[3:-3, 3:-3], atol=1e-6)
+
+
+def test_shift_moves_by_its_draw(picture):
+    slots = (Shift(pixels=4.0),)
+    np.testing.assert_allclose(fixed(slots, picture, 1.0, 0.5)[:, 4:], picture[:, :-4], atol=1e-5)  # four to the right
+    np.testing.assert_allclose(fixed(slots, picture, 0.5, 0.25)[:-2], picture[2:], atol=1e-5)  # two up
+
+
+def test_all_together_are_one_resampling_by_the_composed_map(picture):
+    slots = (Pad(pixels=3), Shift(pixels=2.0), Scale(between=(0.8, 1.2)), Rotate(degrees=20.0), Shift(pixels=1.0))
+    draws = [0.9, 0.2, 0.75, 0.1, 0.6, 0.3]
+    seen = fixed(slots, picture, *draws)
+    assert seen.shape == (30, 30, 3)
+    y, x = np.mgrid[0:30, 0:30] - 14.5
+    x, y = x - (2 * draws[4] - 1), y - (2 * draws[5] - 1)  # the last shift is undone first
+    angle = np.deg2rad(-20 + 40 * draws[3])
+    x, y = np.cos(angle) * x + np.sin(angle) * y, -np.sin(angle) * x + np.cos(angle) * y
+    factor = 0.8 + 0.4 * draws[2]
+    x, y = x / factor, y / factor
+    x, y = x - 2 * (2 * draws[0] - 1), y - 2 * (2 * draws[1] - 1)
+    np.testing.assert_allclose(seen, bilinear(picture, y + 11.5, x + 11.5), atol=2e-4)
+
+
+def test_every_image_has_its_own_draw_and_no_other(picture):
+    slots = RECIPES["default"].transforms
+    together = applied(slots, picture, 0, 1, 2, fill="reflect")
+    assert len({image.tobytes() for image in together}) == 3
+    for seed, image in enumerate(together):
+        np.testing.assert_array_equal(applied(slots, picture, seed, 9, fill="reflect")[0], image)
+
+
+def test_every_step_has_its_own_draw(picture):
+    maps = transforms.draw_maps(RECIPES["default"].transforms, 24, 50, np.random.default_rng(0))
+    assert maps.shape == (50, 8)
+    assert len({one.tobytes() for one in maps}) == 50
+    turned = np.rad2deg(np.arctan2(maps[:, 1], maps[:, 0]))
+    assert np.abs(turned).max() <= 5 < 2 * np.abs(turned).max()
+
+
+def test_one_of_several_is_chosen(picture):
+    slots = (Rotate(among=(0.0, 180.0)),)
+    seen = {one.round(3).tobytes(): one for one in applied(slots, picture, *range(12))}
+    assert len(seen) == 2
+    for want in (picture, picture[::-1, ::-1]):
+        assert any(np.allclose(one[1:-1, 1:-1], want[1:-1, 1:-1], atol=1e-4) for one in seen.values())
+
+
+@pytest.mark.parametrize("fill", ["grey", "reflect"])
+def test_the_gradient_is_that_of_the_resampling(picture, fill):
+    slots = (Shift(pixels=3.0), Scale(between=(0.95, 1.05)), Rotate(degrees=10.0))
+    maps = tf.constant(draw(slots, picture, 3)[None])
+    rng = np.random.default_rng(0)
+    smooth = tf.constant(picture[None])
+    towards = tf.constant(np.pad(rng.random((1, 4, 4, 3), np.float32), ((0, 0), (10, 10), (10, 10), (0, 0))))
+    with tf.GradientTape() as tape:
+        tape.watch(smooth)
+        value = tf.reduce_sum(transforms.apply(slots, fill, smooth, maps) * towards)
+    gradient = tape.gradient(value, smooth).numpy()
+    step = 1e-2 * np.random.default_rng(1).random(picture.shape).astype(np.float32)
+    moved = tf.reduce_sum(transforms.apply(slots, fill, smooth + step, maps) * towards)
+    assert float(moved - value) == pytest.approx(float((gradient * step).sum()), rel=0.1)
+
+
+def test_lucid_s_canvas():
+    assert transforms.canvas(RECIPES["lucid"].transforms, 128) == 140  # 128 + 24, less what the two jitters cut off

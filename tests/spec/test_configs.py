@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from atlas.resources import resource
+from atlas.spec.load import load_request
+from atlas.spec.plan import make_plan
+from atlas.spec.schema import json_schema
+from tests.spec.conftest import CATALOG
+
+CONFIGS = sorted(resource("configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_loads_and_carries_the_editors_line(path: Path):
+    request = load_request(path, {}, CATALOG)
+    assert len(make_plan(request, "w")) > 0
+    text = path.read_text()
+    assert text.startswith("# yaml-language-server: $schema=atlas.schema.json\n")
+    assert text.count("#") > 3
+
+
+def counts(name):
+    request = load_request(resource("configs") / f"{name}.yaml", {}, CATALOG)
+    return {layer.facts.name: len(layer.channels) for layer in request.layers}, request
+
+
+def test_the_whole_networks_are_whole():
+    assert sum(counts("vgg19")[0].values()) == 5504
+    assert sum(counts("inceptionv3")[0].values()) == 10_448
+
+
+def test_the_quickstart_is_what_the_readme_says():
+    channels, request = counts("quickstart")
+    assert channels == {"mixed0": 16, "mixed2": 16, "mixed3": 16, "mixed4": 16}
+    assert request.ref.weights == "embedded"
+    assert all(recipe.steps <= 64 for layer in request.layers for recipe in layer.recipes.values())
+
+
+def test_the_tutorial_s_three_pictures():
+    channels, request = counts("vgg19-tutorial")
+    assert channels == {"block4_conv1": 2, "block5_conv4": 1}
+    assert {(recipe.size, recipe.steps) for recipe in request.layers[0].recipes.values()} == {(300, 10), (224, 100)}
+
+
+def test_the_schema_beside_the_configurations_is_the_program_s():
+    assert json.loads((resource("configs") / "atlas.schema.json").read_text()) == json_schema()
+
+
+def test_every_key_has_a_sentence():
+    for name, key in json_schema()["properties"].items():
+        assert key.get("description", "").endswith("."), name

@@ -1,0 +1,147 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from atlas.errors import ConfigError
+from atlas.spec.recipe import RECIPES
+
+BASE = "network: inceptionv3\nweights: embedded\n"
+
+
+def problems(read, text, **more):
+    with pytest.raises(ConfigError) as caught:
+        read(text, **more)
+    return [line.split("c.yaml:", 1)[1] for line in caught.value.problems]
+
+
+def test_the_smallest_configuration_means_every_layer_that_the_weights_reach(read):
+    request = read(BASE)
+    assert [layer.facts.name for layer in request.layers][:2] == ["stem1", "stem2"]
+    assert request.layers[-1].facts.name == "mixed4"
+    assert sum(len(layer.channels) for layer in request.layers) == 400 + 256 + 288 + 288 + 768 + 768
+    assert request.title == "InceptionV3"
+    assert str(request.output) == "site/c"
+    assert request.layers[0].recipes["main"].steps == RECIPES["default"].steps
+
+
+def test_layers_by_name_pattern_and_channels_come_in_the_network_s_order_each_once(read):
+    layers = "layers:\n  - {name: mixed4, channels: '5-6,2'}\n  - {name: mixed4, channels: 6}\n  - 'stem[12]'\n"
+    request = read(BASE + layers, limit=2)
+    assert [(layer.facts.name, layer.channels) for layer in request.layers] == [
+        ("stem1", (0, 1)),
+        ("stem2", (0, 1)),
+        ("mixed4", (2, 5)),
+    ]
+
+
+def test_recipes_change_their_base_slot_by_slot(read):
+    recipes = (
+        "recipes:\n  main: {base: lucid, steps: 9}\n"
+        "  negative: {objective: {name: channel, sign: -1}}\n  flat: {parameterization: {name: pixel}}\n"
+    )
+    layer = read(BASE + recipes).layers[0]
+    assert list(layer.recipes) == ["main", "negative", "flat"]
+    assert layer.recipes["main"].transforms == RECIPES["lucid"].transforms
+    assert layer.recipes["main"].steps == 9
+    assert layer.recipes["negative"].objective.sign == -1
+    assert layer.recipes["negative"].objective.leak == RECIPES["default"].objective.leak
+    assert layer.recipes["flat"].parameterization.name == "pixel"
+
+
+def test_automatic_sizes_follow_the_receptive_field(read):
+    sizes = {layer.facts.name: layer.recipes["main"].size for layer in read("network: vgg19\n").layers}
+    assert sizes["block1_conv1"] == 96
+    assert sizes["block4_conv1"] == 96
+    assert sizes["block4_conv4"] == 160
+    assert sizes["block5_conv4"] == 224
+
+
+def test_all_problems_at_once_with_their_places(read):
+    text = (
+        "title: 3\nnetwrk: x\nnetwork: inceptionv3\nweights: embedded\nlayers:\n  - mixd3\n"
+        "  - {name: mixed4, channels: '0-900'}\n  - mixed6\nrecipes:\n"
+        "  main: {stps: 4, size: 12}\n  main: {base: lucid}\n  x: {base: defalt}\ncompute: {workers: '2'}\n"
+    )
+    found = problems(read, text)
+    for line in (
+        "1:1: title: expected a valid string, received 3",
+        "6:5: layers[0]: expected a layer of inceptionv3, received 'mixd3'; did you mean mixed3?",
+        "7:20: layers[1].channels: expected channels 0 to 767 of mixed4, received 900",
+        "10:19: recipes.main.size: expected 'auto' or greater than or equal to 16, received 12",
+        "11:3: recipes.main: expected each key once, received it again",
+        "12:7: recipes.x.base: expected one of default, lucid, tutorial, received 'defalt'; did you mean default?",
+        "13:11: compute.workers: expected 'auto' or a valid integer, received \"2\"",
+    ):
+        assert any(one.startswith(line) for one in found), (line, found)
+    assert any("did you mean network?" in one for one in found)
+    assert any("did you mean steps?" in one for one in found)
+    assert any("mixed6" in one and "embedded" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("network: vgg91\n", "1:1", "did you mean vgg19?"),
+        ("- a\n", "1:1", "expected a map"),
+        ("", "1:1", "expected a map"),
+        ("network: [\n", "2:1", "expected YAML"),
+        ("network: !!python/object/apply:os.system [ls]\n", "1:10", "tag"),
+        ("a: &x 1\nb: *x\n", "1:4", "anchor"),
+        ("network: vgg19\nrecord: [trace, mood]\n", "2:", "expected 'trace'"),
+        ("network: vgg19\npreprocessing: tf\n", "2:1", "only with a .keras file"),
+        ("network: vgg19\nweights: random:x\n", "2:1", "whole number"),
+        ("network: vgg19\nlayers: [{name: block1_conv1, channels: 9-3}]\n", "2:", "lower channel first"),
+        ("network: vgg19\nrecipes: {Main: {}}\n", "2:11", "small letters"),
+        ("network: vgg19\nrecipes: {main: {start: photo.jpg}}\n", "2:18", "path of a photo"),
+        ("network: inceptionv3\nrecipes: {main: {size: 32}}\n", "2:18", "expected at least"),
+        ("network: toy.keras\n", "1:1", "preprocessing"),
+    ],
+)
+def test_one_problem_one_sentence(read, text, place, said):
+    found = problems(read, text)
+    assert any(line.startswith(place) and said in line for line in found), found
+    assert all(": " in line and "\n" not in line for line in found)
+
+
+def test_a_random_atlas_never_lands_on_the_real_one(read):
+    text = "network: vgg19\noutput: site/mine\nlayers: [block1_conv1]\n"
+    assert str(read(text).output) == "site/mine"
+    assert str(read(text, weights="random").output) == "site/mine-random"
+    assert str(read("network: vgg19\nweights: random\n").output) == "site/c-random"
+    assert str(read(text, weights="random", output="here").output) == "here"
+
+
+WORDS = st.sampled_from(
+    [
+        "network",
+        "vgg19",
+        "layers",
+        "recipes",
+        "main",
+        "base",
+        "default",
+        "size",
+        "compute",
+        "channels",
+        "null",
+        "~",
+        "0-3",
+    ]
+)
+VALUES = st.recursive(
+    WORDS | st.text(max_size=8) | st.integers() | st.floats() | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(WORDS, VALUES, max_size=5) | st.text(max_size=60))
+def test_any_configuration_is_read_or_refused_in_sentences(read, data):
+    import yaml
+
+    text = data if isinstance(data, str) else yaml.safe_dump(data)
+    try:
+        read(text.encode("utf-8", "replace").decode())
+    except ConfigError as error:
+        assert error.problems
