@@ -1,9 +1,9 @@
 """Parameterizations: how the numbers that ascend become a picture, and where they start.
 
 Each has the same three parts: ``shape`` of one image's parameters, ``start`` (numpy, from the job's own generator),
-``paint`` and ``constrain`` (TensorFlow, in the graph). Nothing in them looks at another image of the batch. Nor is a root
-or a division done on one number per image: TensorFlow rounds those otherwise when there are enough of them to fill a
-vector of the processor, and bytes would depend on the size of the batch. So such numbers are broadcast first.
+``paint`` and ``constrain`` (TensorFlow, in the graph). Nothing in them looks at another image of the batch. Nor is a
+root or a division done on one number per image: TensorFlow rounds those otherwise when there are enough of them to fill
+a vector of the processor, and bytes would depend on the size of the batch. So such numbers are broadcast first.
 """
 
 from dataclasses import dataclass

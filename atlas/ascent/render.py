@@ -34,6 +34,7 @@ class Rendering:
         """The numbers as plain data, as an entry keeps them."""
         return {
             "attempt": self.attempt,
+            "attempts": ATTEMPTS + 1,
             "channel": self.channel,
             "max": self.maximum,
             "score": self.score,

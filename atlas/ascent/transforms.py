@@ -67,7 +67,9 @@ def apply(transforms: Sequence[Transform], fill: str, picture: Any, maps: Any) -
     )
 
 
-def _drawn(generator: np.random.Generator, among: tuple[float, ...], low: float, high: float, steps: int) -> np.ndarray:
+def _drawn(
+    generator: np.random.Generator, among: tuple[float, ...] | None, low: float, high: float, steps: int
+) -> np.ndarray:
     if among:
         return np.array(among)[generator.integers(0, len(among), steps)]
     return generator.uniform(low, high, steps)

@@ -30,6 +30,21 @@ class Document:
         return self.places.get(where, (1, 1))
 
 
+def of(data: Any) -> Document:
+    """The document of data that was never a text: every key is known, all at one place."""
+    document = Document(data)
+
+    def walk(value: Any, where: Where) -> None:
+        document.places[where] = (1, 1)
+        for key, inner in (
+            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        ):
+            walk(inner, (*where, key))
+
+    walk(data, ())
+    return document
+
+
 def read(text: str) -> Document:
     """Parse one YAML document. Never raises: what cannot be read stands in ``problems``."""
     document = Document()

@@ -9,8 +9,8 @@ from typing import Any
 from atlas.canonical import digest
 from atlas.errors import AtlasError
 from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
-from atlas.spec.load import Request
 from atlas.spec.recipe import STARTS, Recipe
+from atlas.spec.request import Request
 
 KERNEL = 1  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
 ATTEMPTS = 3  # how often a dead job is tried again with another seed

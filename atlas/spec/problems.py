@@ -1,0 +1,123 @@
+"""Collecting what is wrong in a configuration: every problem at once, each a sentence at its place."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from atlas.errors import ConfigError
+from atlas.spec import marks, recipe
+from atlas.spec.config import Compute, LayerChoice, Numbers
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MODELS: dict[str, type[BaseModel]] = {
+    "compute": Compute,
+    "objective": recipe.Channel,
+    "LayerChoice": LayerChoice,
+    "Numbers": Numbers,
+    **{
+        kind.model_fields["name"].default: kind
+        for kind in (
+            recipe.Pixel,
+            recipe.Fourier,
+            recipe.Channel,
+            recipe.Pad,
+            recipe.Crop,
+            recipe.Shift,
+            recipe.Scale,
+            recipe.Rotate,
+            recipe.Adam,
+            recipe.Ascent,
+        )
+    },
+}
+
+
+class Problems:
+    """The problems of one configuration; ``path`` is its file, or None when it came as data."""
+
+    def __init__(self, path: Path | None, document: marks.Document):
+        self.path, self.document = path, document
+        self.noted = list(document.problems)
+
+    def __bool__(self) -> bool:
+        return bool(self.noted)
+
+    def error(self) -> ConfigError:
+        """All that was noted, in the file's order, as one error."""
+        lines = [
+            f"{self.path}:{line}:{column}: {said}" if self.path else said for (line, column), said in sorted(self.noted)
+        ]
+        return ConfigError(list(dict.fromkeys(lines)))
+
+    def note(self, where: Iterable[str | int], said: str) -> None:
+        """Note a problem at the deepest key of ``where`` that the file has."""
+        found = self._found(where)
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found).lstrip(".")
+        self.noted.append((self.document.place(found), f"{key}: {said}" if key else said))
+
+    def validate(self, model: type[Model], data: Any, above: marks.Where) -> Model | None:
+        """The model of ``data``, or None with its problems noted. By way of JSON, where a list may fill a tuple."""
+        try:
+            return model.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            alternatives: dict[tuple[marks.Where, str], list[str]] = {}
+            for problem in error.errors():
+                if "after validation" in problem["msg"]:
+                    continue  # a list too short only because what is in it is wrong, which is said already
+                expected, received = _sentence(model, problem)
+                where = self._found((*above, *problem["loc"]))
+                alternatives.setdefault((where, received), []).append(expected)
+            places = [where for where, _ in alternatives]
+            for (where, received), expected_ones in alternatives.items():
+                if received[0] in "[{" and any(
+                    len(place) > len(where) and place[: len(where)] == where for place in places
+                ):
+                    continue  # that it might have been a plain value as well helps nobody: the fault is inside
+                self.note(where, f"expected {' or '.join(expected_ones)}, received {received}")
+        except ValueError as error:  # what JSON cannot say, such as half of a surrogate pair
+            self.note(above, f"expected plain values, received something else ({error})")
+        return None
+
+    def faulty(self, keys: Iterable[str]) -> set[str]:
+        """Those of some top-level keys in which a problem was noted."""
+        starts = {key: (f"{key}:", f"{key}.", f"{key}[") for key in keys}
+        return {key for key, start in starts.items() if any(said.startswith(start) for _, said in self.noted)}
+
+    def _found(self, where: Iterable[str | int]) -> marks.Where:
+        """The part of a path that the file has: pydantic puts names of types between the keys."""
+        found: marks.Where = ()
+        for part in where:
+            if (*found, part) in self.document.places:
+                found = (*found, part)
+        return found
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """``; did you mean ...?`` with the nearest of some words, or nothing when none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> tuple[str, str]:
+    """What was expected and what was received, for one of pydantic's errors."""
+    kind, where, received = problem["type"], problem["loc"], problem["input"]
+    if kind == "missing":
+        return f"the key {where[-1]}", "none"
+    if kind == "extra_forbidden":
+        inner = next((MODELS[str(part)] for part in reversed(where[:-1]) if str(part) in MODELS), model)
+        keys = list(inner.model_fields)
+        return f"one of {', '.join(keys)}", f"the key {where[-1]!r}{nearest(str(where[-1]), keys)}"
+    if kind == "union_tag_invalid":
+        tag = problem["ctx"]["tag"]
+        tags = problem["ctx"]["expected_tags"].replace("'", "")
+        return f"one of {tags}", f"{tag!r}{nearest(tag, tags.split(', '))}"
+    said = problem["msg"].removeprefix("Value error, ")
+    for start in ("expected ", "Input should be ", "Tuple should ", "List should "):
+        said = said.removeprefix(start)
+    shown = json.dumps(received, ensure_ascii=False, default=str)
+    return said, shown if len(shown) <= 80 else shown[:77] + "..."
