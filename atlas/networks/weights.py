@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from atlas.errors import NetworkError, WeightsError
 from atlas.networks.families import family_of
 from atlas.networks.record import digest_of, is_path, record
+from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 
 EMBEDDED = Path(__file__).resolve().parent / "embedded" / "inceptionv3_mixed4.safetensors"
@@ -151,6 +153,7 @@ def _is_whole(weights: Weights) -> bool:
 
 def _download(network: str) -> Path:
     """The ImageNet weights of a network, fetched by Keras's own code, which checks their hash."""
+    start_tensorflow(1)
     import keras
 
     from atlas.networks.architectures import build
@@ -159,7 +162,8 @@ def _download(network: str) -> Path:
     folder = keras_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr):  # its progress bar; standard output is for results
+        bar = sys.stderr if sys.stderr.isatty() else io.StringIO()  # Keras's; standard output is for results
+        with contextlib.redirect_stdout(bar):
             found = keras.utils.get_file(
                 wanted.file,
                 wanted.origin,
@@ -182,4 +186,4 @@ def _reason(error: Exception) -> str:
         return "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
     if isinstance(error, ValueError) and "hash" in str(error):
         return "a file with another hash, incomplete or altered"
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()).rpartition(" -- ")[2]  # Keras writes the address before it

@@ -18,7 +18,6 @@ from atlas.networks.load import load
 from atlas.spec.facts import NetworkRef
 
 # Keras 3.15 saves variables in a way that numpy 2.4 is about to give up
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
 def network(depth: int = 4) -> keras.Model:

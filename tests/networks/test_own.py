@@ -22,7 +22,6 @@ from atlas.networks.weights import locate
 from atlas.spec.facts import NetworkRef, Preprocessing
 
 # Keras 3.15 saves variables in a way that numpy 2.4 is about to give up
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 PLAIN = Preprocessing("rgb", (1.0, 1.0, 1.0))
 Layers = keras.layers
