@@ -98,6 +98,7 @@ class Builder:
             citation=citation,
             citation_address=address,
             channels=sum(len(layer.shown) for layer in self.atlas.layers),
+            recipes=[words.recipe_line(name, self.atlas.layers[0].recipes.get(name)) for name in self.atlas.recipes],
         )
 
     def _layer(self, layer: Layer) -> None:

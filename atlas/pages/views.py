@@ -12,16 +12,18 @@ from atlas.pages.manifest import Atlas, Channel, Layer, Rendering
 from atlas.pages.plot import Plot, plot
 from atlas.store.entry import Entry
 
-TRIES = 3
-
 
 @dataclass(frozen=True)
 class Numbers:
-    """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded."""
+    """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded.
+
+    ``attempt`` counts from 0, of at most ``attempts``.
+    """
 
     width: int
     height: int
     attempt: int
+    attempts: int
     seed: int
     steps: int
     start: float | None
@@ -39,6 +41,7 @@ def read_numbers(entry: Entry) -> Numbers:
         width=width,
         height=height,
         attempt=record.get("attempt", 0),
+        attempts=record.get("attempts", 1),
         seed=record.get("seed", 0),
         steps=record.get("steps", 0),
         start=score.get("start"),
@@ -221,7 +224,7 @@ def rendering_view(
         explanation=words.explanation(rendering, layer, full),
         picture=picture,
         numbers=numbers,
-        tries=f"{numbers.attempt + 1} of at most {TRIES}" if numbers else "",
+        tries=f"{numbers.attempt + 1} of at most {numbers.attempts}" if numbers else "",
         plot=plot(numbers.trace) if numbers else None,
         score_meaning=words.score_meaning(full),
         recipe_text=text,
@@ -241,6 +244,18 @@ def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
     return Elsewhere(page(place, channel), place.caveat) if place else None
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML with maps on lines of their own and lists of plain values on one."""
+
+
+def _list(dumper: yaml.SafeDumper, items: Sequence[Any]) -> yaml.Node:
+    plain = not any(isinstance(item, Mapping | list) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
+
+
+_Dumper.add_representer(list, _list)
+
+
 def recipe_text(recipe: Any) -> str:
     """A recipe in full, as YAML."""
-    return yaml.safe_dump(recipe, sort_keys=False, default_flow_style=None, allow_unicode=True, width=72).strip()
+    return yaml.dump(recipe, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=40).strip()

@@ -48,12 +48,19 @@ def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
     if rendering.state == "missing":
         return "The build stopped before this picture was made. The same build again goes on from there."
     if rendering.state == "dead":
-        return "Three starts from different seeds all left the channel without activation; this is the last of them."
+        return "No start activated the channel, whatever its seed; this picture came nearest."
     if not layer.relu or objective(recipe) != ("channel", 1):
         return (
             "The picture was made. Whether a channel is dead is asked only of layers behind a ReLU, when it is raised."
         )
     return "The picture excites the channel: positive somewhere, and on the mean above both the start and plain grey."
+
+
+def recipe_line(name: str, recipe: Any) -> str:
+    """A recipe in a line: its name, what it is based on, and its steps."""
+    if not isinstance(recipe, Mapping) or "base" not in recipe or "steps" not in recipe:
+        return name
+    return f"{name} ({recipe['base']}, {count(recipe['steps'], 'step')})"
 
 
 def objective(recipe: Any) -> tuple[str, float]:

@@ -74,6 +74,7 @@ def entry(key: str, layer: str, channel: int, sign: int, state: str, pixels: byt
         "size": [side, side],
         "state": state,
         "attempt": 2 if state == "dead" else 0,
+        "attempts": 4,
         "seed": seed,
         "steps": 64,
         "score": {"start": 0.012, "grey": 0.0, "end": round(end, 4)},

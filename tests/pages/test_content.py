@@ -24,7 +24,7 @@ def said(path: Path) -> str:
     ("channel", "state", "words"),
     [
         (1, "activated", "The picture excites the channel: positive somewhere, and on the mean above both the start"),
-        (5, "dead", "Three starts from different seeds all left the channel without activation"),
+        (5, "dead", "No start activated the channel, whatever its seed"),
         (6, "failed", "This picture could not be made: the score became NaN at step 12; try a smaller rate"),
         (7, "not yet", "The build stopped before this picture was made."),
     ],
@@ -39,10 +39,10 @@ def test_a_channel_page_says_how_its_picture_was_made(site: Path) -> None:
     text = said(site / "toy" / "mixed2" / "1.html")
     assert "Branch 1x1 0–63" in text
     assert "Each neuron sees 127 px" in text
-    assert "Try 1 of at most 3" in text
+    assert "Try 1 of at most 4" in text
     assert "at the start 0.012 on plain grey 0 on this picture" in text
-    assert "parameterization: {name: fourier, decay: 1.0, decorrelate: true}" in text
-    assert "objective: {name: channel, sign: -1}" in text
+    assert "parameterization: name: fourier decay: 1.0 decorrelate: true" in text
+    assert "objective: name: channel sign: -1" in text
     assert 'aria-label="Score after each step, from 1 to 64' in (site / "toy" / "mixed2" / "1.html").read_text()
     assert '<svg class="plot"' not in (site / "toy" / "mixed2" / "3.html").read_text()  # no trace was recorded
 
