@@ -1,0 +1,59 @@
+"""Documents that cannot rot: what they show is what the program does."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from atlas.spec.config import Compute, Config
+from atlas.spec.load import check_request
+from atlas.spec.recipe import RECIPES, Recipe
+from tests.spec.conftest import CATALOG
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_page_of_commands_is_the_program_s():
+    spec = importlib.util.spec_from_file_location("command_docs", ROOT / "scripts" / "command_docs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page(), "run python scripts/command_docs.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = page.parent / path
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-").replace("'", "") for heading in headings}, target
+
+
+def test_every_key_is_documented():
+    configuration = (ROOT / "docs" / "configuration.md").read_text()
+    for key in [*Config.model_fields, *Compute.model_fields]:
+        assert f"`{key}`" in configuration, key
+    recipes = (ROOT / "docs" / "recipes.md").read_text()
+    for key in [*Recipe.model_fields, *RECIPES]:
+        assert f"`{key}`" in recipes, key
+    for slot in RECIPES["default"], RECIPES["lucid"], RECIPES["tutorial"]:
+        for part in (slot.parameterization, slot.objective, slot.optimizer, *slot.transforms):
+            for key in type(part).model_fields:
+                assert re.search(rf"\b{key}\b", recipes), key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_configuration_shown_is_sound(page):
+    shown = re.findall(r"```yaml\n(.+?)```", page.read_text(), re.DOTALL)
+    for text in shown:
+        data = yaml.safe_load(text)
+        if not str(data.get("network", "")).endswith(".keras"):
+            assert check_request(data, CATALOG).layers
+    assert shown or page.name not in ("README.md", "configuration.md", "channels.md")
