@@ -10,11 +10,11 @@ def start_tensorflow(threads: int) -> None:
     """Import TensorFlow with ``threads`` threads for its operations. Does nothing when it is imported already.
 
     One thread per worker is what makes the same bytes come out on every run. TensorFlow writes to the process's error
-    stream while it looks for devices; that is kept quiet, errors of later calls are not.
+    stream while it looks for devices; that is kept quiet. What goes wrong in later calls is raised all the same.
     """
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -41,7 +41,7 @@ class Ascended:
 
 
 class Kernel:
-    """Gradient ascent on one layer under one recipe. Traced at the first call, never again; ``traces`` counts."""
+    """Gradient ascent on one layer under one recipe. Traced when it is made and never again; ``traces`` counts."""
 
     def __init__(self, cut: Cut, recipe: Recipe, frame_every: int = 0):
         """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none."""
@@ -51,15 +51,12 @@ class Kernel:
         self.picture = parameterization(recipe)
         self.traces = 0
         float32, int32 = tf.float32, tf.int32
-        self._graph = tf.function(
-            self._ascend,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([None], int32),
-                tf.TensorSpec([None, *self.picture.shape], float32),
-                tf.TensorSpec([None, None, transforms.NUMBERS], float32),
-            ],
-        )
+        signature = [
+            tf.TensorSpec([None], int32),
+            tf.TensorSpec([None, *self.picture.shape], float32),
+            tf.TensorSpec([None, None, transforms.NUMBERS], float32),
+        ]
+        self._graph = tf.function(self._ascend, input_signature=signature, autograph=False).get_concrete_function()
 
     def __call__(self, channels: np.ndarray, starts: np.ndarray, maps: np.ndarray) -> Ascended:
         """Ascend ``channels (n,)`` from ``starts (n, *shape)`` under ``maps (n, steps, 8)``, n at least 2."""

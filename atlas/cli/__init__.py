@@ -5,14 +5,30 @@ Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 o
 """
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from atlas.cli import build, look, site
 from atlas.errors import AtlasError
 
+
+class Commands(TyperGroup):
+    """The commands, each of which Ctrl-C ends with a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("atlas: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="atlas",
+    cls=Commands,
     help="Build a browsable atlas of what every channel of an image network responds to.",
     no_args_is_help=True,
     add_completion=False,
@@ -35,9 +51,6 @@ def main() -> None:
     except AtlasError as error:
         print(f"atlas: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("atlas: interrupted", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)

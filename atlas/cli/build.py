@@ -116,8 +116,9 @@ def _prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     from atlas.networks import weights
     from atlas.networks.catalog import facts
     from atlas.networks.families import preprocessing
-    from atlas.spec.load import Catalog, load_request
+    from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
+    from atlas.spec.request import Catalog
     from atlas.store.directory import Store
 
     catalog = Catalog(facts=facts, available=weights.available, preprocessing=preprocessing)

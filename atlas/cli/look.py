@@ -85,7 +85,8 @@ def show(
     from atlas.networks import catalog as networks
     from atlas.networks.families import preprocessing as named
     from atlas.networks.weights import available, ensure
-    from atlas.spec.load import Catalog, check_request
+    from atlas.spec.load import check_request
+    from atlas.spec.request import Catalog
 
     changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start}
     request = check_request(
@@ -98,8 +99,8 @@ def show(
         },
         Catalog(facts=networks.facts, available=available, preprocessing=named),
     )
-    ensure(request.ref)
     start_tensorflow(os.cpu_count() or 1)
+    ensure(request.ref)
     from atlas.ascent.show import animation, grid
 
     asked = request.layers[0]

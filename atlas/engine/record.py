@@ -5,8 +5,8 @@ from typing import Any
 
 from atlas.engine.run import Outcome
 from atlas.spec.facts import LayerFacts
-from atlas.spec.load import Request
 from atlas.spec.plan import KERNEL, Group, Plan
+from atlas.spec.request import Request
 
 SCHEMA = 1
 
@@ -66,6 +66,6 @@ def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
             shown.setdefault(job.channel, {})[group.recipe_name] = rendering
     return _outline(layer) | {
         "branches": [asdict(branch) for branch in layer.branches],
-        "recipes": {group.recipe_name: group.recipe.model_dump(mode="json") for group in groups},
+        "recipes": {group.recipe_name: group.recipe.shown for group in groups},
         "channels_shown": [{"channel": channel, "renderings": shown[channel]} for channel in sorted(shown)],
     }

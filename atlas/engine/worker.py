@@ -20,7 +20,7 @@ from PIL import Image
 from atlas.engine.batches import Batch
 from atlas.errors import AtlasError
 from atlas.runtime import start_tensorflow
-from atlas.spec.plan import KERNEL, Job
+from atlas.spec.plan import ATTEMPTS, KERNEL, Job
 from atlas.store.directory import Store
 from atlas.store.entry import Entry
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from atlas.spec.recipe import Recipe
 
 KERNELS_KEPT = 4
+_keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def settle(dispatcher: int) -> None:
     def watch() -> None:
         while os.getppid() == dispatcher:
             time.sleep(1)
-        os._exit(1)
+        with _keeping:
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="dispatcher-watch").start()
 
@@ -106,25 +108,27 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
     except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient
         if len(jobs) > 1:
             return [done for job in jobs for done in _render(batch, store, [job])]
-        first_line = next(iter(str(error).splitlines()), "")
-        return [Done(jobs[0].key, jobs[0].channel, "failed", f"{type(error).__name__}: {first_line}")]
+        said = [type(error).__name__, *str(error).splitlines()[:1]]
+        return [Done(jobs[0].key, jobs[0].channel, "failed", ": ".join(said))]
     return [_keep(batch, store, job, rendering) for job, rendering in zip(jobs, renderings, strict=True)]
 
 
 def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
     if rendering.state == "failed":
-        tried = rendering.attempt + 1
-        return Done(job.key, job.channel, "failed", f"its numbers were not finite, also with {tried} other seeds")
+        said = f"its numbers were not finite, also with {ATTEMPTS} other seeds"
+        return Done(job.key, job.channel, "failed", said)
     record = rendering.record() | {
         "kernel": KERNEL,
         "layer": batch.layer,
         "network": batch.network,
-        "recipe": batch.recipe.model_dump(mode="json"),
+        "recipe": batch.recipe.shown,
         "versions": versions(),
         "weights": batch.weights_digest,
     }
     trace = rendering.trace if "trace" in batch.record else None
-    store.put(Entry(job.key, record, lossless(rendering.picture), trace))
+    entry = Entry(job.key, record, lossless(rendering.picture), trace)
+    with _keeping:
+        store.put(entry)
     return Done(job.key, job.channel, rendering.state)
 
 

@@ -1,0 +1,209 @@
+"""``atlas build``: exit codes, what is said, what is left on disk."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from atlas.ascent import render as rendering
+from atlas.engine import run as running
+from atlas.pages import write as writing
+from atlas.pages.check import check_site
+from atlas.resources import resource
+
+REAL = rendering.render
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Channel 13 cannot be made."""
+
+    def breaking(kernel, channels):
+        if 13 in channels:
+            raise RuntimeError("out of memory")
+        return REAL(kernel, channels)
+
+    monkeypatch.setattr(rendering, "render", breaking)
+
+
+def test_from_a_network_to_a_site(shell, config, tmp_path):
+    said = shell("build", "toy.yaml")
+    assert (said.code, said.err) == (0, "")
+    assert "\x1b" not in said.out
+    assert "\r" not in said.out
+    assert said.lines[-2:] == ["5 pictures rendered, 0 were cached", "site: site/toy/index.html"]
+    assert "5/5 pictures, both main 2/2, " in said.out
+    made = {"index.html", "toy/index.html", "toy/first/2.html", "toy/both/13.html", "toy/manifest.json"}
+    assert made <= files(tmp_path / "site")
+    assert check_site(tmp_path / "site") == []
+
+    again = shell("build", "toy.yaml")
+    assert (again.code, again.err) == (0, "")
+    assert again.lines == ["nothing to render: all 5 pictures are cached", "site: site/toy/index.html (unchanged)"]
+
+
+def test_quiet_prints_nothing(shell, config, tmp_path):
+    said = shell("build", "toy.yaml", "--quiet")
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert (tmp_path / "site/toy/index.html").is_file()
+
+
+def test_json_is_one_object_on_every_line_and_ends_with_done(shell, config):
+    *batches, done = (json.loads(line) for line in shell("build", "toy.yaml", "--json").lines)
+    assert {event["event"] for event in batches} == {"batch"}
+    made = [(event["layer"], one["channel"]) for event in batches for one in event["done"]]
+    assert sorted(made) == [("both", 0), ("both", 13), ("first", 0), ("first", 1), ("first", 2)]
+    assert all(len(one["key"]) == 64 for event in batches for one in event["done"])
+    assert batches[-1]["pictures_done"] == batches[0]["pictures_total"] == 5
+    assert done.items() >= {"event": "done", "channels": 5, "rendered": 5, "cached": 0, "failed": []}.items()
+    assert (done["site"], done["shelf"]) == ("site/toy/index.html", None)
+    [again] = (json.loads(line) for line in shell("build", "toy.yaml", "--json").lines)
+    assert (again["event"], again["rendered"], again["cached"], again["pages_changed"]) == ("done", 0, 5, 0)
+
+
+def test_a_channel_that_fails_is_listed_marked_and_makes_exit_code_1(shell, config, tmp_path, broken, monkeypatch):
+    sentence = "failed: both 13 (main): RuntimeError: out of memory"
+    said = shell("build", "toy.yaml")
+    assert said.code == 1
+    assert said.lines[-3:] == ["4 pictures rendered, 0 were cached", sentence, "site: site/toy/index.html"]
+    assert "out of memory" in (tmp_path / "site/toy/both/13.html").read_text()
+    assert check_site(tmp_path / "site") == []
+    quiet = shell("build", "toy.yaml", "--quiet")
+    assert (quiet.code, quiet.out, quiet.err) == (1, "", f"atlas: {sentence}\n")
+
+    monkeypatch.setattr(rendering, "render", REAL)
+    cured = shell("build", "toy.yaml")
+    assert cured.code == 0
+    assert "1 pictures rendered, 4 were cached" in cured.out
+    assert "out of memory" not in (tmp_path / "site/toy/both/13.html").read_text()
+
+
+def test_a_failed_channel_in_json(shell, config, broken):
+    said = shell("build", "toy.yaml", "--json")
+    assert said.code == 1
+    [failed] = json.loads(said.lines[-1])["failed"]
+    assert (failed["channel"], failed["error"]) == (13, "RuntimeError: out of memory")
+
+
+def test_limit_keeps_the_first_channels_of_each_layer(shell, config, tmp_path):
+    assert shell("build", "toy.yaml", "--limit", 1).lines[-2] == "2 pictures rendered, 0 were cached"
+    pages = {name for name in files(tmp_path / "site/toy") if name.endswith(".html")}
+    assert pages == {"index.html", "first/index.html", "first/0.html", "both/index.html", "both/0.html"}
+
+
+def test_folders_are_those_of_the_options(shell, config, tmp_path):
+    shell("build", "toy.yaml", "--limit", 1, "--store", "kept", "--output", "out/mine")
+    assert (tmp_path / "kept").is_dir()
+    assert not (tmp_path / ".atlas").exists()
+    assert not (tmp_path / "site").exists()
+    assert {"index.html", "mine/index.html"} <= files(tmp_path / "out")
+
+
+def test_random_weights_go_to_a_folder_of_their_own_and_the_pages_say_so(shell, config, tmp_path):
+    own = shell("build", "toy.yaml", "--limit", 1)
+    said = shell("build", "toy.yaml", "--limit", 1, "--weights", "random:7")
+    assert own.code == said.code == 0
+    assert said.lines[-1] == "site: site/toy-random/index.html"
+    assert said.lines[-2] == "2 pictures rendered, 0 were cached"
+    for page in (tmp_path / "site/toy-random").rglob("*.html"):
+        text = page.read_text()
+        assert "Random weights (seed 7): nothing here was learned." in text, page
+        assert "microscope.openai.com" not in text, page
+    manifest = json.loads((tmp_path / "site/toy-random/manifest.json").read_text())
+    assert (manifest["weights"]["kind"], manifest["weights"]["seed"]) == ("random", 7)
+    assert "Random weights" not in (tmp_path / "site/toy/first/0.html").read_text()
+    assert {"toy/index.html", "toy-random/index.html"} <= files(tmp_path / "site")
+
+
+def test_a_known_network_with_random_weights_runs_end_to_end(shell, tmp_path):
+    text = (resource("configs") / "vgg19.yaml").read_text()
+    text = text.replace("size: auto, steps: 128", "size: 32, steps: 2").replace("block?_conv?", "block1_conv?")
+    (tmp_path / "vgg19.yaml").write_text(text + "compute: {backend: sequential}\n")
+    said = shell("build", "vgg19.yaml", "--weights", "random", "--limit", 2)
+    assert (said.code, said.err) == (0, "")
+    assert said.lines[-2:] == ["4 pictures rendered, 0 were cached", "site: site/vgg19-random/index.html"]
+    assert check_site(tmp_path / "site") == []
+
+
+@pytest.mark.parametrize("name", ["vgg19", "inceptionv3"])
+def test_without_a_network_the_download_is_one_sentence_and_nothing_is_written(shell, tmp_path, name):
+    said = shell("build", resource("configs") / f"{name}.yaml")
+    assert (said.code, said.out) == (2, "")
+    sentence = said.err.splitlines()[-1]
+    assert sentence.startswith(f"atlas: expected the ImageNet weights of {name} in {tmp_path}/keras/models")
+    assert "fetch https://storage.googleapis.com/" in sentence
+    assert "by hand and put it into" in sentence
+    assert ("weights: embedded" in sentence) == (name == "inceptionv3")
+    assert [line for line in said.err.splitlines()[:-1] if not line.startswith("Downloading data from")] == []
+    assert files(tmp_path) == set()
+
+
+def test_ctrl_c_while_rendering_says_what_is_kept(shell, config, monkeypatch):
+    def interrupted(*given, outcome, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run", interrupted)
+    sentence = "interrupted: 0 of 5 pictures are kept; build again to go on"
+    said = shell("build", "toy.yaml")
+    assert (said.code, said.out, said.err) == (130, "", f"atlas: {sentence}\n")
+    said = shell("build", "toy.yaml", "--json")
+    assert (said.code, json.loads(said.out)) == (130, {"event": "notice", "text": sentence})
+
+
+def test_ctrl_c_at_any_other_time_is_one_word(shell, config, monkeypatch):
+    def interrupted(*given, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing, "write_atlas", interrupted)
+    said = shell("build", "toy.yaml", "--quiet")
+    assert (said.code, said.out, said.err) == (130, "", "atlas: interrupted\n")
+
+
+def test_a_folder_that_is_not_ours_is_one_sentence_and_the_pictures_are_kept(shell, config, tmp_path):
+    (tmp_path / "site/toy").mkdir(parents=True)
+    (tmp_path / "site/toy/thesis.txt").write_text("mine")
+    said = shell("build", "toy.yaml")
+    assert said.code == 2
+    assert said.err.startswith("atlas: site/toy: expected a new or empty folder, or an atlas")
+    assert len(said.err.splitlines()) == 1
+    assert files(tmp_path / "site") == {"toy/thesis.txt"}
+    assert "nothing to render" in shell("build", "toy.yaml", "--output", "site/other").out
+
+
+def test_every_problem_of_a_configuration_in_one_go(shell, config):
+    config.write_text(config.read_text().replace("both", "bothe").replace("title: Toy", "titel: Toy"))
+    said = shell("build", "toy.yaml")
+    assert (said.code, said.out) == (2, "")
+    first, second = said.err.splitlines()
+    assert first.startswith("toy.yaml:2:1: ")
+    assert "did you mean title?" in first
+    assert second.startswith("toy.yaml:7:6: ")
+    assert "did you mean both?" in second
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "quikstart",
+            "atlas: quikstart: expected a YAML file or one of inceptionv3, quickstart, vgg19-tutorial, vgg19",
+        ),
+        ("no.yaml", "atlas: no.yaml: expected a configuration file, received a path where there is none"),
+        (".", "atlas: .: expected a configuration file, received a path where there is none"),
+    ],
+)
+def test_a_configuration_that_is_not_there(shell, name, sentence):
+    said = shell("build", name)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(sentence)
+    assert len(said.err.splitlines()) == 1
+
+
+def test_an_option_that_does_not_exist_is_refused(shell, config):
+    said = shell("build", "toy.yaml", "--stpes", 3)
+    assert said.code == 2
+    assert "--stpes" in said.err

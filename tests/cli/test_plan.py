@@ -1,0 +1,47 @@
+"""``atlas plan``: what a build would do, without doing it."""
+
+import json
+
+
+def test_before_and_after_a_build(shell, config, tmp_path):
+    before = shell("plan", "toy.yaml")
+    assert (before.code, before.err) == (0, "")
+    assert before.lines[0].split() == ["layer", "recipe", "size", "steps", "channels", "cached"]
+    assert before.lines[1].split() == ["first", "main", "32", "3", "3", "0"]
+    assert before.lines[2].split() == ["both", "main", "32", "3", "2", "0"]
+    assert before.lines[-1].startswith("5 pictures, 0 cached, 5 to render: about 0 s on ")
+    assert not (tmp_path / ".atlas").exists()
+    assert not (tmp_path / "site").exists()
+
+    shell("build", "toy.yaml", "--limit", 1, "--quiet")
+    after = shell("plan", "toy.yaml")
+    assert after.lines[1].split() == ["first", "main", "32", "3", "3", "1"]
+    assert after.lines[-1].startswith("5 pictures, 2 cached, 3 to render: about ")
+    assert shell("plan", "toy.yaml", "--limit", 1).lines[-1] == "2 pictures, 2 cached, 0 to render"
+
+
+def test_in_json(shell, config):
+    said = json.loads(shell("plan", "toy.yaml", "--json", "--workers", 2).out)
+    alone = json.loads(shell("plan", "toy.yaml", "--json", "--workers", 1).out)
+    assert (said["channels"], said["missing"]) == (5, 5)
+    assert [(row["layer"], row["recipe"], row["channels"], row["cached"]) for row in said["groups"]] == [
+        ("first", "main", 3, 0),
+        ("both", "main", 2, 0),
+    ]
+    assert said["seconds"] == sum(row["seconds"] for row in said["groups"]) > 0
+    assert alone["seconds"] == 2 * said["seconds"]
+
+
+def test_the_store_and_the_weights_decide_what_is_cached(shell, config):
+    shell("build", "toy.yaml", "--limit", 1, "--quiet", "--store", "kept")
+    assert json.loads(shell("plan", "toy.yaml", "--json").out)["missing"] == 5
+    assert json.loads(shell("plan", "toy.yaml", "--json", "--store", "kept").out)["missing"] == 3
+    random = shell("plan", "toy.yaml", "--json", "--store", "kept", "--weights", "random")
+    assert json.loads(random.out)["missing"] == 5
+
+
+def test_a_mistake_is_exit_code_2(shell, config):
+    config.write_text("network: vgg91\n")
+    said = shell("plan", "toy.yaml")
+    assert (said.code, said.out) == (2, "")
+    assert "did you mean vgg19" in said.err

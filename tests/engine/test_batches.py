@@ -1,0 +1,56 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas.engine.batches import batch_size, cut
+from atlas.spec.facts import LayerFacts
+from atlas.spec.plan import Group, Job
+from atlas.spec.recipe import Recipe
+
+LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, True, 1.0)
+
+
+def group(count: int, size: int = 128, name: str = "main") -> tuple[Group, tuple[Job, ...]]:
+    jobs = tuple(Job(channel, f"{name}/{channel}") for channel in range(count))
+    return Group(LAYER, name, Recipe(size=size), "", jobs), jobs
+
+
+def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int) -> list[int]:
+    return [len(jobs) for _, jobs in cut(groups, asked, workers)]
+
+
+def test_the_size_of_a_batch_goes_by_the_size_of_the_picture():
+    found = {size: batch_size(Recipe(size=size), "auto") for size in (32, 128, 132, 192, 196, 512)}
+    assert found == {32: 16, 128: 16, 132: 8, 192: 8, 196: 4, 512: 4}
+    assert batch_size(Recipe(size=512), 64) == 64
+
+
+def test_many_jobs_come_in_full_batches():
+    assert sizes([group(70)], "auto", 2) == [16, 16, 16, 16, 6]
+    assert sizes([group(20), group(9, 224)], 4, 1) == [4, 4, 4, 4, 4, 4, 4, 1]
+
+
+def test_few_jobs_are_cut_finer_until_every_worker_has_two_batches():
+    assert sizes([group(16)], "auto", 2) == [4, 4, 4, 4]
+    assert sizes([group(16)], "auto", 1) == [8, 8]
+    assert sizes([group(16), group(16, 224)], "auto", 2) == [16, 4, 4, 4, 4]
+    assert sizes([group(16), group(8, 224)], "auto", 3) == [8, 8, 2, 2, 2, 2]
+
+
+def test_never_finer_than_two_and_never_finer_than_asked():
+    assert sizes([group(5)], "auto", 64) == [2, 2, 1]
+    assert sizes([group(16)], 16, 64) == [16]
+    assert sizes([], "auto", 2) == []
+
+
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 90), st.sampled_from([32, 128, 160, 224])), max_size=6),
+    asked=st.sampled_from(["auto", 2, 4, 8, 16, 32, 64]),
+    workers=st.integers(1, 40),
+)
+def test_every_job_is_in_just_one_batch_of_its_own_group(counts, asked, workers):
+    groups = [group(count, size, f"r{index}") for index, (count, size) in enumerate(counts)]
+    batches = list(cut(groups, asked, workers))
+    assert [job for _, jobs in batches for job in jobs] == [job for _, jobs in groups for job in jobs]
+    for own, jobs in batches:
+        assert 1 <= len(jobs) <= batch_size(own.recipe, asked)
+        assert all(job in own.jobs for job in jobs)

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from atlas.canonical import canonical
+from atlas.engine.record import atlas_record
+from atlas.engine.run import Outcome
+from atlas.engine.worker import Done
+from atlas.resources import resource
+from atlas.spec.load import load_request
+from atlas.spec.plan import make_plan
+from tests.spec.conftest import CATALOG
+
+WEIGHTS = {"kind": "embedded", "digest": "sha256:0", "description": "d", "licence": "l", "seed": 0}
+
+
+@pytest.fixture
+def asked(tmp_path: Path):
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "title: Two\nnetwork: inceptionv3\nweights: embedded\n"
+        "layers:\n  - {name: mixed0, channels: '3,1'}\n  - {name: mixed2, channels: 7}\n"
+        "recipes:\n  main: {steps: 8}\n  negative: {steps: 8, objective: {name: channel, sign: -1}}\n"
+    )
+    request = load_request(path, {}, CATALOG)
+    return request, make_plan(request, "sha256:0")
+
+
+def test_what_was_reached_what_failed_and_what_is_missing(asked):
+    request, plan = asked
+    keys = {(group.layer.name, group.recipe_name, job.channel): job.key for group, job in plan.jobs()}
+    done = [
+        Done(keys["mixed0", "main", 1], 1, "activated"),
+        Done(keys["mixed0", "negative", 1], 1, "dead"),
+        Done(keys["mixed0", "main", 3], 3, "failed", "out of memory"),
+    ]
+    outcome = Outcome({one.key: one for one in done}, rendered=2)
+    record = atlas_record(request, WEIGHTS, plan, outcome)
+    assert [layer["name"] for layer in record["layers"]] == ["mixed0", "mixed2"]
+    assert record["layers"][0]["channels_shown"] == [
+        {
+            "channel": 1,
+            "renderings": {
+                "main": {"key": done[0].key, "state": "activated"},
+                "negative": {"key": done[1].key, "state": "dead"},
+            },
+        },
+        {
+            "channel": 3,
+            "renderings": {
+                "main": {"key": None, "state": "failed", "error": "out of memory"},
+                "negative": {"key": None, "state": "missing"},
+            },
+        },
+    ]
+    assert outcome.failed == [done[2]]
+
+
+def test_the_request_and_the_catalog_are_echoed(asked):
+    request, plan = asked
+    record = atlas_record(request, WEIGHTS, plan, Outcome())
+    assert (record["name"], record["title"], record["weights"]) == ("two", "Two", WEIGHTS)
+    assert record["recipes"] == ["main", "negative"]
+    layer = record["layers"][0]
+    assert (layer["channels"], layer["kind"], layer["relu"]) == (256, "concat", True)
+    assert layer["branches"][0] == {"name": "1x1", "first": 0, "last": 63}
+    assert layer["recipes"]["negative"]["objective"]["sign"] == -1
+    assert layer["recipes"]["main"]["size"] == 96
+    assert record["network"]["id"] == "inceptionv3"
+    assert {row["name"] for row in record["outline"] if row["in_atlas"]} == {"mixed0", "mixed2"}
+    assert len(record["outline"]) > 16
+
+
+def test_neither_place_nor_clock_is_in_it(asked, tmp_path):
+    request, plan = asked
+    text = canonical(atlas_record(request, WEIGHTS, plan, Outcome()))
+    assert str(tmp_path) not in text
+    assert text == canonical(atlas_record(request, WEIGHTS, plan, Outcome()))
+
+
+def test_the_pages_can_read_the_quickstart_s_record():
+    from atlas.pages.manifest import read_atlas
+
+    request = load_request(resource("configs") / "quickstart.yaml", {}, CATALOG)
+    atlas = read_atlas(atlas_record(request, WEIGHTS, make_plan(request, "sha256:0"), Outcome()))
+    assert sum(len(layer.shown) for layer in atlas.layers) == 64
+    assert {channel.renderings["main"].state for layer in atlas.layers for channel in layer.shown} == {"missing"}

@@ -1,0 +1,139 @@
+"""Builds in real worker processes: whole, killed, interrupted, and robbed of a worker."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atlas.engine.run import look_up, run, worker_count
+from atlas.networks.weights import locate
+from atlas.spec.config import Compute
+from atlas.spec.load import load_request
+from atlas.spec.plan import make_plan
+from atlas.store.directory import Store
+from tests.engine.processes import (
+    PICTURES,
+    below,
+    contents,
+    entries,
+    is_alive,
+    run_here,
+    start,
+    temporaries,
+    wait_for,
+    workers,
+    write_config,
+)
+from tests.spec.conftest import CATALOG
+
+STEPS = 100  # so many that a build takes some seconds when its workers are up
+
+
+def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
+    request = load_request(write_config(tmp_path, toy), {}, CATALOG)
+    found = locate(request.ref)
+    plan, store, reports = make_plan(request, found.digest), Store(tmp_path / "store"), []
+    outcome = look_up(plan, store, request.record)
+    assert outcome.cached == 0
+    given = {"network": request.facts.id, "weights_digest": found.digest, "observe": reports.append}
+    run(plan, store, request.compute, request.record, outcome=outcome, **given)
+    assert outcome.rendered == len(outcome.done) == len(plan) == PICTURES
+    assert outcome.done.keys() == {job.key for _, job in plan.jobs()}
+    assert outcome.failed == []
+    assert sum(len(report.done) for report in reports) == PICTURES
+    assert sum(report.image_steps for report in reports) == 4 * PICTURES
+    for group, job in plan.jobs():
+        assert store.get(job.key).record["layer"] == group.layer.name
+    assert temporaries(tmp_path) == []
+    assert wait_for(lambda: workers(os.getpid()) == [], 5)
+
+    again = look_up(plan, store, request.record)
+    assert (again.cached, len(again.done)) == (PICTURES, PICTURES)
+    run(plan, store, request.compute, request.record, outcome=again, **{**given, "observe": pytest.fail})
+    assert again.rendered == 0
+
+
+def test_as_many_workers_as_asked_or_one_for_the_threads_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker_count(Compute(workers=7)) == 7
+    import joblib
+
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
+    assert worker_count(Compute()) == 6
+    assert worker_count(Compute(threads_per_worker=4)) == 1
+    assert worker_count(Compute(threads_per_worker=16)) == 1
+
+
+@pytest.fixture(scope="module")
+def undisturbed(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The site of a build that nothing happened to, in one process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_config(folder, toy, STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_here(patch, folder, "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
+    return contents(folder / "site")
+
+
+@pytest.fixture
+def building(toy: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A build in mid-way: both workers are up, some pictures are made, most are not."""
+    write_config(tmp_path, toy, STEPS)
+    build = start(tmp_path, "build", "toy.yaml")
+    try:
+        assert wait_for(lambda: entries(tmp_path) >= 2 and len(workers(build.pid)) == 2, 90)
+        yield build
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(build.pid, signal.SIGKILL)
+        build.communicate()
+
+
+def assert_the_next_build_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], undisturbed: dict[str, bytes]
+) -> None:
+    made = entries(folder)
+    assert 2 <= made < PICTURES
+    capfd.readouterr()
+    assert run_here(monkeypatch, folder, "build", "toy.yaml", "--backend", "sequential") == 0
+    assert f"{PICTURES - made} pictures rendered, {made} were cached" in capfd.readouterr().out
+    assert contents(folder / "site") == undisturbed
+    assert temporaries(folder) == []
+
+
+def test_killed_in_mid_build_nothing_lives_on_and_the_next_build_ends_the_same(
+    building, tmp_path, monkeypatch, capfd, undisturbed
+):
+    started = below(building.pid)
+    building.kill()
+    building.wait()
+    assert wait_for(lambda: not any(map(is_alive, started)), 5)
+    building.communicate(timeout=5)
+    assert temporaries(tmp_path) == []
+    assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)
+
+
+def test_ctrl_c_says_what_is_kept_and_ends_every_worker(building, tmp_path, monkeypatch, capfd, undisturbed):
+    started = below(building.pid)
+    os.killpg(building.pid, signal.SIGINT)
+    assert building.wait(timeout=20) == 130
+    assert wait_for(lambda: not any(map(is_alive, started)), 5)
+    _, said = building.communicate(timeout=5)
+    [sentence] = said.strip().splitlines()
+    assert sentence.startswith("atlas: interrupted: ")
+    assert sentence.endswith(f" of {PICTURES} pictures are kept; build again to go on")
+    assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)
+
+
+def test_a_worker_that_is_killed_is_one_sentence(building, tmp_path, monkeypatch, capfd, undisturbed):
+    started = below(building.pid)
+    os.kill(workers(building.pid)[0], signal.SIGKILL)
+    assert building.wait(timeout=60) == 2
+    assert wait_for(lambda: not any(map(is_alive, started)), 5)
+    _, said = building.communicate(timeout=5)
+    [sentence] = said.strip().splitlines()
+    assert sentence.startswith("atlas: expected workers that live, received the end of one")
+    assert "build again" in sentence
+    assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)

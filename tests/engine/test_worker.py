@@ -1,0 +1,172 @@
+"""One batch in one worker: what it makes, what it does not make again, and what becomes of a channel that breaks."""
+
+import dataclasses
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import atlas.ascent.render
+from atlas.engine.worker import Done, has_all, versions, work
+from atlas.errors import AtlasError, StoreError, WeightsError
+from atlas.spec.plan import KERNEL
+from atlas.store.directory import Store
+
+REAL = atlas.ascent.render.render
+
+
+@pytest.fixture
+def rendered(monkeypatch):
+    """The calls of ``render``, as lists of channels."""
+    calls = []
+
+    def spy(kernel, channels):
+        calls.append(list(channels))
+        return REAL(kernel, channels)
+
+    monkeypatch.setattr(atlas.ascent.render, "render", spy)
+    return calls
+
+
+def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
+    asked = batch([3, 17])
+    report = work(asked)
+    assert [(done.key, done.channel, done.error) for done in report.done] == [
+        (j.key, j.channel, "") for j in asked.jobs
+    ]
+    assert (report.layer, report.recipe_name, report.image_steps) == ("both", "main", 2 * 4)
+    assert report.seconds > 0
+    entry = Store(asked.store).get(asked.jobs[1].key)
+    picture = Image.open(io.BytesIO(entry.picture))
+    assert (picture.format, picture.size, picture.mode) == ("WEBP", (32, 32), "RGB")
+    assert entry.trace.shape == (4,)
+    record = dict(entry.record)
+    assert {name: record.pop(name) for name in ("kernel", "layer", "channel", "network", "weights", "versions")} == {
+        "kernel": KERNEL,
+        "layer": "both",
+        "channel": 17,
+        "network": asked.network,
+        "weights": asked.weights_digest,
+        "versions": versions(),
+    }
+    assert asked.network.startswith("own-")
+    assert record.pop("recipe") == asked.recipe.shown
+    assert record.pop("state") == report.done[1].state
+    assert record["score"].keys() == record["max"].keys() == {"start", "grey", "end"}
+    assert record.keys() == {"attempt", "attempts", "seed", "size", "steps", "score", "max"}
+
+
+def test_the_picture_in_the_entry_is_the_kernel_s_pixel_by_pixel(batch, monkeypatch):
+    kept = []
+    monkeypatch.setattr(atlas.ascent.render, "render", lambda *given: kept.extend(REAL(*given)) or kept)
+    asked = batch([5])
+    work(asked)
+    picture = Image.open(io.BytesIO(Store(asked.store).get(asked.jobs[0].key).picture))
+    np.testing.assert_array_equal(np.asarray(picture), kept[0].picture)
+
+
+def test_the_store_is_asked_once_more_just_before_rendering(batch, rendered):
+    first = work(batch([1, 2]))
+    report = work(batch([0, 1, 2, 3]))
+    assert rendered == [[1, 2], [0, 3]]
+    assert sorted(done.channel for done in report.done) == [0, 1, 2, 3]
+    assert set(first.done) <= set(report.done)
+    assert report.image_steps == 2 * 4
+    assert work(batch([0, 1, 2, 3])).image_steps == 0
+    assert len(rendered) == 2
+
+
+def test_an_entry_without_an_artefact_that_is_asked_for_is_made_again(batch, rendered):
+    bare = batch([1], record=())
+    work(bare)
+    assert Store(bare.store).get(bare.jobs[0].key).trace is None
+    work(batch([1]))
+    assert Store(bare.store).get(bare.jobs[0].key).trace is not None
+    work(bare)
+    assert rendered == [[1], [1]]
+
+
+def test_a_record_counts_only_with_everything_that_is_wanted():
+    assert not has_all(None, ())
+    assert has_all({"has": ["picture"]}, ())
+    assert has_all({"has": ["picture", "trace"]}, ("trace",))
+    assert not has_all({"has": ["picture"]}, ("trace",))
+    assert not has_all({"has": ["trace"]}, ("trace",))
+
+
+def test_a_channel_that_breaks_does_not_fail_the_others(batch, monkeypatch):
+    def breaking(kernel, channels):
+        if 7 in channels:
+            raise RuntimeError("OOM when allocating\na very long graph")
+        return REAL(kernel, channels)
+
+    asked = batch([6, 7, 8])
+    monkeypatch.setattr(atlas.ascent.render, "render", breaking)
+    report = work(asked)
+    states = {done.channel: done for done in report.done}
+    assert states[7] == Done(asked.jobs[1].key, 7, "failed", "RuntimeError: OOM when allocating")
+    assert {states[6].state, states[8].state} <= {"activated", "dead"}
+    store = Store(asked.store)
+    assert [store.record(job.key) is not None for job in asked.jobs] == [True, False, True]
+    monkeypatch.setattr(atlas.ascent.render, "render", REAL)
+    whole = dataclasses.replace(asked, store=asked.store + "-other")
+    work(whole)
+    for job in (asked.jobs[0], asked.jobs[2]):
+        assert store.get(job.key).picture == Store(whole.store).get(job.key).picture
+
+
+def test_numbers_that_are_not_finite_fail_with_a_sentence_and_are_not_kept(batch, monkeypatch):
+    def not_finite(kernel, channels):
+        return [dataclasses.replace(one, state="failed") for one in REAL(kernel, channels)]
+
+    monkeypatch.setattr(atlas.ascent.render, "render", not_finite)
+    asked = batch([2])
+    [done] = work(asked).done
+    assert (done.state, done.error) == ("failed", "its numbers were not finite, also with 3 other seeds")
+    assert Store(asked.store).record(done.key) is None
+
+
+def test_a_failure_without_words_is_named_by_its_kind(batch, monkeypatch):
+    def breaking(kernel, channels):
+        raise MemoryError
+
+    monkeypatch.setattr(atlas.ascent.render, "render", breaking)
+    assert [done.error for done in work(batch([2])).done] == ["MemoryError"]
+
+
+def test_what_would_fail_every_batch_alike_is_raised_through(batch, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(AtlasError, match="could not be written"):
+        work(dataclasses.replace(batch([1]), store=str(tmp_path / "file" / "store")))
+    asked = batch([1, 2])
+    with pytest.raises(WeightsError, match="expected a file of weights"):
+        work(dataclasses.replace(asked, ref=dataclasses.replace(asked.ref, weights=str(tmp_path / "no.h5"))))
+
+    def refuse(self, entry):
+        raise StoreError("the store is gone")
+
+    monkeypatch.setattr(Store, "put", refuse)
+    with pytest.raises(StoreError, match="the store is gone"):
+        work(asked)
+
+
+def test_a_cached_batch_needs_no_tensorflow(batch, tmp_path):
+    asked = batch([1, 2])
+    work(asked)
+    (tmp_path / "again.py").write_text(f"""
+import sys
+from atlas.engine.batches import Batch
+from atlas.engine.worker import work
+from atlas.spec.facts import NetworkRef
+from atlas.spec.plan import Job
+from atlas.spec.recipe import Recipe
+
+jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
+report = work(Batch(NetworkRef("n", "own"), "n", "w", "l", "main", Recipe(size=32), jobs, {asked.store!r}, (), 1))
+print(len(report.done), "tensorflow" in sys.modules)
+""")
+    run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)
+    assert run.stdout == "2 False\n"
