@@ -113,17 +113,13 @@ def plan(
 def _prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
     from atlas.engine.run import look_up
-    from atlas.networks import weights
-    from atlas.networks.catalog import facts
-    from atlas.networks.families import preprocessing
+    from atlas.networks.weights import locate
     from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
-    from atlas.spec.request import Catalog
     from atlas.store.directory import Store
 
-    catalog = Catalog(facts=facts, available=weights.available, preprocessing=preprocessing)
-    request = load_request(options.find_config(config), given, catalog, limit)
-    found = weights.locate(request.ref)
+    request = load_request(options.find_config(config), given, options.catalog(), limit)
+    found = locate(request.ref)
     plan = make_plan(request, found.digest)
     store = Store(request.store)
     return Prepared(request, found, plan, store, look_up(plan, store, request.record))

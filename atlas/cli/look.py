@@ -82,11 +82,8 @@ def show(
         raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
-    from atlas.networks import catalog as networks
-    from atlas.networks.families import preprocessing as named
-    from atlas.networks.weights import available, ensure
+    from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
-    from atlas.spec.request import Catalog
 
     changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start}
     request = check_request(
@@ -97,7 +94,7 @@ def show(
             "layers": [{"name": layer, "channels": channels}],
             "recipes": {"shown": {key: value for key, value in changes.items() if value is not None}},
         },
-        Catalog(facts=networks.facts, available=available, preprocessing=named),
+        options.catalog(),
     )
     start_tensorflow(os.cpu_count() or 1)
     ensure(request.ref)

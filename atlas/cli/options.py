@@ -1,12 +1,16 @@
 """Options that several commands share, each with its sentence, and how a configuration is found by them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from atlas.errors import AtlasError
 from atlas.resources import resource
+
+if TYPE_CHECKING:
+    from atlas.spec.facts import NetworkFacts, NetworkRef
+    from atlas.spec.request import Catalog
 
 ConfigFile = Annotated[
     str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of one that travels with atlas: quickstart.")
@@ -47,3 +51,17 @@ def find_config(name: str) -> Path:
 def overrides(**given: Any) -> dict[str, Any]:
     """The options that were given, as overrides of a configuration; ``compute_workers`` means ``compute.workers``."""
     return {key.replace("compute_", "compute."): value for key, value in given.items() if value is not None}
+
+
+def catalog() -> "Catalog":
+    """What the reader of configurations asks about networks and weights. No TensorFlow for a network that is known."""
+    from atlas.networks import weights
+    from atlas.networks.catalog import facts, preprocessing
+    from atlas.spec.request import Catalog
+
+    def known(ref: "NetworkRef") -> "NetworkFacts":
+        found = facts(ref)
+        weights.locate(ref)
+        return found
+
+    return Catalog(facts=known, available=weights.available, preprocessing=preprocessing)

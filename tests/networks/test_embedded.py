@@ -87,7 +87,6 @@ def test_only_inceptionv3_is_embedded() -> None:
     ref = NetworkRef("vgg19", "embedded")
     with pytest.raises(WeightsError, match="only inceptionv3 is embedded"):
         locate(ref)
-    assert "only inceptionv3" in str(available(ref, "block1_conv1"))
 
 
 def test_the_same_tensors_give_the_same_bytes_in_any_process() -> None:
