@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from atlas.cli import options
-from atlas.cli.progress import Observer, duration, observer
+from atlas.cli.progress import Observer, Row, duration, observer
 
 GFLOPS = 50.0  # of one worker, for estimates only: between the 40 of an AVX2 core and the 110 of one with AVX-512
 
@@ -131,8 +131,12 @@ def _render(prepared: Prepared, watch: Observer) -> None:
 
     request = prepared.request
     ensure(request.ref)  # before any worker starts: a download, or one clear sentence
-    missing = {group: sum(job.key not in prepared.outcome.done for job in group.jobs) for group in prepared.plan.groups}
-    with watch.rendering([(group.layer.name, group.recipe_name, count) for group, count in missing.items() if count]):
+    rows = [
+        Row(group.layer.name, group.recipe_name, count, group.cost * group.recipe.steps)
+        for group in prepared.plan.groups
+        if (count := sum(job.key not in prepared.outcome.done for job in group.jobs))
+    ]
+    with watch.rendering(rows):
         try:
             run(
                 prepared.plan,

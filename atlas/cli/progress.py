@@ -5,20 +5,32 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import typer
 
 LINE_EVERY = 5.0  # seconds between two plain lines
 
-Rows = Sequence[tuple[str, str, int]]  # layer, recipe, pictures to render
+
+@dataclass(frozen=True)
+class Row:
+    """Pictures to render of one layer by one recipe; ``cost`` of each is in any unit, the same for all rows."""
+
+    layer: str
+    recipe: str
+    count: int
+    cost: float
+
+
+Rows = Sequence[Row]
 
 
 class Observer(Protocol):
     """What a build tells while it runs."""
 
     def rendering(self, rows: Rows) -> contextlib.AbstractContextManager[None]:
-        """Rendering begins; ``rows`` are what is to be made."""
+        """Rendering begins; ``rows`` say what is to be made."""
 
     def report(self, report: Any) -> None:
         """A batch has ended (``engine.worker.Report``)."""
@@ -37,8 +49,11 @@ class Count:
     """How far a build is: channels in all and per layer, and its speed since the first batch was handed out."""
 
     def __init__(self, rows: Rows):
-        self.total = sum(count for *_, count in rows)
-        self.rows = {(layer, recipe): [0, count] for layer, recipe, count in rows}
+        self.total = sum(row.count for row in rows)
+        self.rows = {(row.layer, row.recipe): [0, row.count] for row in rows}
+        self.costs = {(row.layer, row.recipe): row.cost for row in rows}
+        self.cost = sum(row.cost * row.count for row in rows)
+        self.paid = 0.0
         self.done = 0
         self.image_steps = 0
         self.started = time.monotonic()
@@ -48,6 +63,7 @@ class Count:
         row = (report.layer, report.recipe_name)
         self.rows[row][0] += len(report.done)
         self.done += len(report.done)
+        self.paid += self.costs[row] * len(report.done)
         self.image_steps += report.image_steps
         return row
 
@@ -58,8 +74,8 @@ class Count:
 
     @property
     def left(self) -> float:
-        """Seconds that are left at the speed so far."""
-        return (time.monotonic() - self.started) / max(self.done, 1) * (self.total - self.done)
+        """Seconds that are left at the speed so far: deep layers and large pictures count for what they cost."""
+        return (time.monotonic() - self.started) / max(self.paid, 1e-9) * (self.cost - self.paid)
 
 
 def duration(seconds: float) -> str:
@@ -169,7 +185,7 @@ class Live(Lines):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self.count = Count(rows)
-        several = len({recipe for _, recipe, _ in rows}) > 1
+        several = len({row.recipe for row in rows}) > 1
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -181,10 +197,13 @@ class Live(Lines):
             self._progress = progress
             self._all = progress.add_task("[bold]all", total=self.count.total, said="starting workers")
             self._bars = {
-                (layer, recipe): progress.add_task(
-                    f"{layer} {recipe}" if several else layer, total=count, said="", visible=len(rows) <= 24
+                (row.layer, row.recipe): progress.add_task(
+                    f"{row.layer} {row.recipe}" if several else row.layer,
+                    total=row.count,
+                    said="",
+                    visible=len(rows) <= 24,
                 )
-                for layer, recipe, count in rows
+                for row in rows
             }
             yield
 
