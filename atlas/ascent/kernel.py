@@ -40,6 +40,22 @@ class Ascended:
     frames: np.ndarray
 
 
+EXACT = {
+    *("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Rescaling"),
+    *("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Concatenate", "Add", "Dropout", "Identity"),
+}
+
+
+def smallest_batch(cut: Cut) -> int:
+    """How many images go through a network at least, so that each gets the same bytes in every batch.
+
+    Two, since a batch of one takes another path through convolutions. Eight where the network has roots, exponentials
+    and the like: TensorFlow computes those eight at a time and rounds otherwise in what is left over at the end.
+    """
+    nodes = [cut.graph.nodes[index] for index in cut.graph.needed([cut.value])]
+    return 2 if all(node.relu or node.kind in EXACT for node in nodes) else 8
+
+
 class Kernel:
     """Gradient ascent on one layer under one recipe. Traced when it is made and never again; ``traces`` counts."""
 
@@ -49,6 +65,7 @@ class Kernel:
         self.recipe = recipe
         self.frame_every = frame_every
         self.picture = parameterization(recipe)
+        self.smallest_batch = smallest_batch(self.cut)
         self.traces = 0
         float32, int32 = tf.float32, tf.int32
         signature = [
@@ -80,7 +97,9 @@ class Kernel:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
         recipe, steps = self.recipe, tf.shape(maps)[1]
         trace = tf.TensorArray(tf.float32, steps, element_shape=[None])
-        frames = tf.TensorArray(tf.uint8, steps if self.frame_every else 0, element_shape=[None, None, None, 3])
+        every = max(self.frame_every, 1)
+        count = (steps + every - 1) // every if self.frame_every else 0
+        frames = tf.TensorArray(tf.uint8, count, element_shape=[None, None, None, 3])
 
         def step(index: Any, parameters: Any, state: Any, trace: Any, frames: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -92,7 +111,11 @@ class Kernel:
             gradient = tf.ensure_shape(tape.gradient(target, parameters), parameters.shape)
             trace = trace.write(index, objectives.score(recipe.objective, self.cut, before))
             if self.frame_every:
-                frames = frames.write(index, self._eight_bit(picture))
+                frames = tf.cond(
+                    index % every == 0,
+                    lambda: frames.write(index // every, self._eight_bit(picture)),
+                    lambda: frames,
+                )
             moved, state = optimizers.update(recipe.optimizer, parameters, gradient, state, index)
             return index + 1, self.picture.constrain(moved), state, trace, frames
 
@@ -127,5 +150,4 @@ class Kernel:
         """Every so many frames and the finished picture, ``(n, count, s, s, 3)``; none when not asked for."""
         if not self.frame_every:
             return tf.zeros([tf.shape(pictures)[0], 0, *pictures.shape[1:]], tf.uint8)
-        kept = frames.stack()[:: self.frame_every]  # (count - 1, n, s, s, 3)
-        return tf.transpose(tf.concat([kept, pictures[None]], axis=0), [1, 0, 2, 3, 4])
+        return tf.transpose(tf.concat([frames.stack(), pictures[None]], axis=0), [1, 0, 2, 3, 4])

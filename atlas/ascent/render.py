@@ -9,8 +9,6 @@ import numpy as np
 from atlas.ascent.kernel import Ascended, Kernel
 from atlas.spec.plan import ATTEMPTS, seed_of
 
-SMALLEST_BATCH = 2  # a batch of one takes another path through the convolutions and gives other bytes
-
 
 @dataclass(frozen=True)
 class Rendering:
@@ -70,7 +68,7 @@ def _rank(rendering: Rendering) -> tuple[int, float]:
 def _batch(kernel: Kernel, channels: Sequence[int], attempt: int) -> list[Rendering]:
     seeds = [seed_of(kernel.recipe, kernel.cut.layer, channel, attempt) for channel in channels]
     draws = [kernel.draw(seed) for seed in seeds]
-    size = SMALLEST_BATCH
+    size = kernel.smallest_batch
     while size < len(channels):
         size *= 2
     filled = [min(index, len(channels) - 1) for index in range(size)]  # the last one fills up
@@ -111,8 +109,10 @@ def _rendering(kernel: Kernel, result: Ascended, i: int, channel: int, attempt: 
 
 
 def _activated(kernel: Kernel, score: dict[str, float], maximum: dict[str, float]) -> bool:
-    """Whether the ascent found what it looked for: above its start and mid-grey and, after a ReLU, above zero."""
-    if not kernel.cut.relu:
+    """Whether the channel is above zero somewhere, and on the mean above its start and mid-grey.
+
+    Asked only where a channel is raised that ends in a ReLU: elsewhere there is no zero to be stuck at.
+    """
+    if not kernel.cut.relu or kernel.recipe.objective.sign < 0:
         return True
-    rose = score["end"] > max(score["start"], score["grey"])
-    return rose and (maximum["end"] > 0 or kernel.recipe.objective.sign < 0)
+    return maximum["end"] > 0 and score["end"] > max(score["start"], score["grey"])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from atlas.ascent.kernel import Kernel
 from atlas.ascent.render import Rendering, render
+from atlas.errors import AtlasError
 from atlas.files import write_atomically
 from atlas.networks.load import load
 from atlas.spec.facts import NetworkRef
@@ -21,16 +22,23 @@ FRAMES = 48  # of an animation, at most
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 80, 1500
 
 
-def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> None:
-    """Write a PNG of the channels' pictures in a square grid, row by row; of one channel its plain picture."""
+def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+    """Write a PNG of the channels' pictures in a square grid, row by row; of one channel its plain picture.
+
+    Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
+    """
     renderings = _renderings(ref, layer, channels, recipe, 0)
     buffer = io.BytesIO()
     Image.fromarray(tile([rendering.picture for rendering in renderings])).save(buffer, "PNG")
     write_atomically(output, buffer.getvalue())
+    return [one.channel for one in renderings if one.state == "dead"]
 
 
-def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> None:
-    """Write a GIF of the ascent from its start; several channels ascend side by side. It rests on the last frame."""
+def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+    """Write a GIF of the ascent from its start; several channels ascend side by side. It rests on the last frame.
+
+    Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
+    """
     every = max(1, math.ceil(recipe.steps / FRAMES))
     renderings = _renderings(ref, layer, channels, recipe, every)
     count = len(renderings[0].frames)
@@ -39,6 +47,7 @@ def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Reci
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     write_atomically(output, buffer.getvalue())
+    return [one.channel for one in renderings if one.state == "dead"]
 
 
 def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -56,9 +65,17 @@ def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
 def _renderings(
     ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, frame_every: int
 ) -> list[Rendering]:
-    kernel = Kernel(load(ref).cut(layer), recipe, frame_every)
-    return [
-        rendering
-        for first in range(0, len(channels), BATCH)
-        for rendering in render(kernel, channels[first : first + BATCH])
-    ]
+    made: list[Rendering] = []
+    try:
+        kernel = Kernel(load(ref).cut(layer), recipe, frame_every)
+        for first in range(0, len(channels), BATCH):
+            made += render(kernel, channels[first : first + BATCH])
+    except AtlasError:
+        raise
+    except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient
+        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise AtlasError(f"{layer}: expected a layer that can be ascended, received {said}") from error
+    for one in made:
+        if one.state == "failed":
+            raise AtlasError(f"{layer} {one.channel}: expected finite numbers, received others; try another seed")
+    return made

@@ -11,20 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from atlas.spec.recipe import Crop, Pad, Rotate, Scale, Shift, Transform
+from atlas.spec.recipe import Rotate, Scale, Shift, Transform, canvas
 
 GREY = 0.5  # what lies beyond the edge with `fill: grey`
 NUMBERS = 8  # of one map, as TensorFlow's projective transform takes them
-
-
-def canvas(transforms: Sequence[Transform], size: int) -> int:
-    """Side in pixels of what the network sees of a picture of ``size``; depends on the recipe alone."""
-    for transform in transforms:
-        if isinstance(transform, Pad):
-            size += 2 * transform.pixels
-        elif isinstance(transform, Crop):
-            size -= 2 * transform.pixels
-    return size
 
 
 def draw_maps(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> np.ndarray:

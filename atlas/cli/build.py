@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -128,8 +127,10 @@ def _prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
 def _render(prepared: Prepared, watch: Observer) -> None:
     from atlas.engine.run import run
     from atlas.networks.weights import ensure
+    from atlas.pages.write import check_output
 
     request = prepared.request
+    check_output(_record(prepared), request.output)
     ensure(request.ref)  # before any worker starts: a download, or one clear sentence
     rows = [
         Row(group.layer.name, group.recipe_name, count, group.cost * group.recipe.steps)
@@ -155,8 +156,17 @@ def _render(prepared: Prepared, watch: Observer) -> None:
 
 
 def _write(prepared: Prepared, watch: Observer) -> tuple[Any, str | None]:
-    from atlas.engine.record import atlas_record
     from atlas.pages.write import write_atlas, write_shelf
+
+    request, record = prepared.request, _record(prepared)
+    if prepared.store.get_atlas(request.name) != record:
+        prepared.store.put_atlas(request.name, record)
+    written = write_atlas(record, prepared.store, request.output, watch.writing)
+    return written, write_shelf(request.output.absolute().parent)
+
+
+def _record(prepared: Prepared) -> dict[str, Any]:
+    from atlas.engine.record import atlas_record
 
     request, found = prepared.request, prepared.weights
     weights = {
@@ -166,12 +176,7 @@ def _write(prepared: Prepared, watch: Observer) -> tuple[Any, str | None]:
         "licence": found.licence,
         "seed": request.ref.seed,
     }
-    record = atlas_record(request, weights, prepared.plan, prepared.outcome)
-    if prepared.store.get_atlas(request.name) != record:
-        prepared.store.put_atlas(request.name, record)
-    output = Path(request.output)
-    written = write_atlas(record, prepared.store, output, watch.writing)
-    return written, write_shelf(output.absolute().parent)
+    return atlas_record(request, weights, prepared.plan, prepared.outcome)
 
 
 def _sentences(prepared: Prepared, summary: dict[str, Any], written: Any) -> list[str]:
@@ -183,7 +188,11 @@ def _sentences(prepared: Prepared, summary: dict[str, Any], written: Any) -> lis
     else:
         said.append(f"{summary['rendered']:,} pictures rendered, {summary['cached']:,} were cached")
     if summary["dead"]:
-        said.append(f"{summary['dead']:,} dead: not activated with any of four seeds; their pages say so")
+        said.append(f"{summary['dead']:,} dead: not activated with any seed that was tried; their pages say so")
     said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
+    if written.removed:
+        said.append(f"{written.removed:,} files of the previous build are no longer wanted and were removed")
+    if summary["shelf"]:
+        said.append(f"no list of atlases beside it: {summary['shelf']}")
     said.append(f"site: {summary['site']}" + (" (unchanged)" if written.unchanged else ""))
     return said

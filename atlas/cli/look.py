@@ -1,7 +1,6 @@
 """``atlas layers`` and ``atlas show``: a look at a network without building anything."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -96,13 +95,14 @@ def show(
         },
         options.catalog(),
     )
-    start_tensorflow(os.cpu_count() or 1)
+    start_tensorflow(1)  # as a build's workers do: the same bytes
     ensure(request.ref)
     from atlas.ascent.show import animation, grid
 
     asked = request.layers[0]
     draw = animation if output.suffix == ".gif" else grid
-    draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output)
+    for channel in draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output):
+        typer.echo(f"atlas: {asked.facts.name} {channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
 
 

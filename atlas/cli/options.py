@@ -9,7 +9,6 @@ from atlas.errors import AtlasError
 from atlas.resources import resource
 
 if TYPE_CHECKING:
-    from atlas.spec.facts import NetworkFacts, NetworkRef
     from atlas.spec.request import Catalog
 
 ConfigFile = Annotated[
@@ -38,9 +37,9 @@ def find_config(name: str) -> Path:
     Raises AtlasError that lists the packaged ones when there is neither.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        if path.is_file():
-            return path
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml"):
         raise AtlasError(f"{name}: expected a configuration file, received a path where there is none")
     packaged = {file.stem: file for file in sorted(resource("configs").glob("*.yaml"))}
     if name in packaged:
@@ -59,9 +58,4 @@ def catalog() -> "Catalog":
     from atlas.networks.catalog import facts, preprocessing
     from atlas.spec.request import Catalog
 
-    def known(ref: "NetworkRef") -> "NetworkFacts":
-        found = facts(ref)
-        weights.locate(ref)
-        return found
-
-    return Catalog(facts=known, available=weights.available, preprocessing=preprocessing)
+    return Catalog(facts=facts, find_weights=weights.locate, available=weights.available, preprocessing=preprocessing)

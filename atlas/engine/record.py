@@ -15,7 +15,7 @@ def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome:
     """The record of a build as plain data: the request's echo, catalog facts, key and state of every rendering.
 
     ``weights`` holds kind, digest, description, licence and seed. No clock, host or path is in it: the same request
-    with the same results gives the same record.
+    with the same results gives the same record, and another result another one, by its entry's checksum.
     """
     facts = request.facts
     groups: dict[str, list[Group]] = {}
@@ -58,11 +58,11 @@ def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
     for group in groups:
         for job in group.jobs:
             done = outcome.done.get(job.key)
-            rendering: dict[str, Any] = {"key": job.key, "state": done.state if done else "missing"}
-            if done is None or done.state == "failed":
-                rendering["key"] = None
-            if done is not None and done.error:
+            rendering: dict[str, Any] = {"key": None, "state": done.state if done else "missing"}
+            if done and done.error:
                 rendering["error"] = done.error
+            elif done:
+                rendering |= {"key": job.key, "checksum": done.checksum}
             shown.setdefault(job.channel, {})[group.recipe_name] = rendering
     return _outline(layer) | {
         "branches": [asdict(branch) for branch in layer.branches],

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from atlas.engine.batches import Batch, cut
-from atlas.engine.worker import Done, Report, has_all, settle, work
+from atlas.engine.worker import Done, Report, done_before, settle, work
 from atlas.errors import AtlasError
 from atlas.spec.config import Compute
 from atlas.spec.plan import Group, Job, Plan
@@ -31,9 +31,9 @@ def look_up(plan: Plan, store: Store, record: tuple[str, ...]) -> Outcome:
     """What the store already has of a plan: presence, length and the artefacts asked for are checked."""
     outcome = Outcome()
     for _, job in plan.jobs():
-        entry = store.record(job.key)
-        if has_all(entry, record):
-            outcome.done[job.key] = Done(job.key, job.channel, str(entry["state"]))  # type: ignore[index]
+        before = done_before(job, store.record(job.key), record)
+        if before:
+            outcome.done[job.key] = before
     outcome.cached = len(outcome.done)
     return outcome
 

@@ -37,12 +37,23 @@ _keeping = threading.Lock()  # held while an entry is written, so that a worker 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one job: ``state`` is activated, dead or failed; ``error`` a sentence where it failed."""
+    """What became of one job: ``state`` is activated, dead or failed; ``error`` a sentence where it failed.
+
+    ``checksum`` is the entry's own, so that pages know an entry that was made again from the one before.
+    """
 
     key: str
     channel: int
     state: str
+    checksum: str = ""
     error: str = ""
+
+
+def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str]) -> Done | None:
+    """What the store says of a job, or None when the entry is not there with everything that is to be recorded."""
+    if record is None or not {"picture", *wanted} <= set(record["has"]):
+        return None
+    return Done(job.key, job.channel, str(record["state"]), str(record["checksum"]))
 
 
 @dataclass(frozen=True)
@@ -80,19 +91,14 @@ def work(batch: Batch) -> Report:
     jobs = {job.channel: job for job in batch.jobs}
     done: list[Done] = []
     for job in batch.jobs:
-        record = store.record(job.key)
-        if has_all(record, batch.record):
-            done.append(Done(job.key, job.channel, str(record["state"])))  # type: ignore[index]
+        before = done_before(job, store.record(job.key), batch.record)
+        if before:
+            done.append(before)
             del jobs[job.channel]
     if jobs:
         done += _render(batch, store, list(jobs.values()))
     steps = len(jobs) * batch.recipe.steps
     return Report(batch.layer, batch.recipe_name, tuple(done), steps, time.perf_counter() - started)
-
-
-def has_all(record: dict[str, Any] | None, wanted: Sequence[str]) -> bool:
-    """Whether an entry is there with everything that is to be recorded."""
-    return record is not None and {"picture", *wanted} <= set(record["has"])
 
 
 def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
@@ -101,22 +107,28 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
     from atlas.ascent.render import render
 
     try:
-        kernel = _kernel(batch.ref, batch.layer, batch.recipe)
-        renderings = render(kernel, [job.channel for job in jobs])
+        kernel = _kernel(batch.ref, batch.weights_digest, batch.layer, batch.recipe)
     except AtlasError:
         raise
-    except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient
+    except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
+        return [_failed(job, error) for job in jobs]
+    try:
+        renderings = render(kernel, [job.channel for job in jobs])
+    except Exception as error:  # whatever TensorFlow raises when it runs: out of memory, most of all
         if len(jobs) > 1:
             return [done for job in jobs for done in _render(batch, store, [job])]
-        said = [type(error).__name__, *str(error).splitlines()[:1]]
-        return [Done(jobs[0].key, jobs[0].channel, "failed", ": ".join(said))]
+        return [_failed(jobs[0], error)]
     return [_keep(batch, store, job, rendering) for job, rendering in zip(jobs, renderings, strict=True)]
+
+
+def _failed(job: Job, error: Exception) -> Done:
+    return Done(job.key, job.channel, "failed", error=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
 
 
 def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
     if rendering.state == "failed":
         said = f"its numbers were not finite, also with {ATTEMPTS} other seeds"
-        return Done(job.key, job.channel, "failed", said)
+        return Done(job.key, job.channel, "failed", error=said)
     record = rendering.record() | {
         "kernel": KERNEL,
         "layer": batch.layer,
@@ -129,7 +141,7 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
     entry = Entry(job.key, record, lossless(rendering.picture), trace)
     with _keeping:
         store.put(entry)
-    return Done(job.key, job.channel, rendering.state)
+    return Done(job.key, job.channel, rendering.state, entry.checksum)
 
 
 def lossless(picture: Any) -> bytes:
@@ -146,14 +158,20 @@ def versions() -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _network(ref: "NetworkRef") -> "Network":
+def _network(ref: "NetworkRef", weights_digest: str) -> "Network":
     from atlas.networks.load import load
 
-    return load(ref)
+    network = load(ref)
+    if network.weights.digest != weights_digest:
+        raise AtlasError(
+            f"the weights of {network.facts.title} changed while the build ran: expected {weights_digest}, received "
+            f"{network.weights.digest}; build again"
+        )
+    return network
 
 
 @functools.lru_cache(maxsize=KERNELS_KEPT)
-def _kernel(ref: "NetworkRef", layer: str, recipe: "Recipe") -> "Kernel":
+def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe") -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(_network(ref).cut(layer), recipe)
+    return Kernel(_network(ref, weights_digest).cut(layer), recipe)

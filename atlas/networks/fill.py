@@ -34,8 +34,17 @@ def fill_from_file(model: Any, path: Path) -> None:
     else:
         file = _inside(path) if path.suffix == ".keras" else path
         hdf5.check_links(file, path)
-        with hdf5.open_file(file, path) as opened:
-            _fill(hdf5.pairs(opened, model, path), path)
+        try:
+            with hdf5.open_file(file, path) as opened:
+                filled = _fill(hdf5.pairs(opened, model, path), path)
+        except (KeyError, AttributeError, TypeError, RuntimeError) as error:  # what h5py raises at odd contents
+            raise WeightsError(f"{path}: expected a file of weights, received a damaged one ({error})") from error
+        for weight in weights_of(model):
+            if id(weight.variable) not in filled:
+                raise WeightsError(
+                    f"{path}: layer {weight.name.partition('/')[0]}: expected weights of its own, received a layer "
+                    "that keeps them in layers inside it; give the whole network as a .keras file"
+                )
     _finish(model)
 
 
@@ -69,8 +78,11 @@ def draw(weight: Weight, seed: int, position: int) -> np.ndarray:
     return values * np.float32(math.sqrt(2 / fan_in))
 
 
-def _fill(sources: Iterable[Source], path: Path) -> None:
+def _fill(sources: Iterable[Source], path: Path) -> set[int]:
+    """Set variables to their sources; the ids of those that were set."""
+    filled = set()
     for name, variable, source in sources:
+        filled.add(id(variable))
         layer, _, own = name.partition("/")
         shape = tuple(variable.shape)
         if source is None:
@@ -89,6 +101,7 @@ def _fill(sources: Iterable[Source], path: Path) -> None:
             raise WeightsError(
                 f"{path}: layer {layer}: {own} cannot be read ({error}); fetch the file again"
             ) from error
+    return filled
 
 
 def _inside(path: Path) -> io.BytesIO:

@@ -12,7 +12,7 @@ from atlas.files import write_atomically
 FILES = "_/files.json"
 FORMAT = 1
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}-(\d+)-\d+\.tmp")  # as write_atomically names them
-_ADDRESS = re.compile(r"(?!.*(^|/)\.)[A-Za-z0-9._/-]+")
+_ADDRESS = re.compile(r"(?!/)(?!.*(^|/)\.)[A-Za-z0-9._/-]+")
 
 
 class Ledger:
@@ -34,7 +34,7 @@ class Ledger:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            if not self.output.exists() or (self.output.is_dir() and not any(self.output.iterdir())):
+            if not self.output.exists() or self._is_empty():
                 return None
             known = json.loads((self.output / FILES).read_bytes())
             if known["format"] == FORMAT and all(_ADDRESS.fullmatch(name) for name in known["files"]):
@@ -44,6 +44,14 @@ class Ledger:
         raise SiteError(
             f"{self.output}: expected a new or empty folder, or an atlas that this program built, received neither; "
             "name another output folder, or move this one away"
+        )
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is there, or only what a build leaves that was killed before it wrote its first list."""
+        started = self.output / "_"
+        inside = list(started.iterdir()) if started.is_dir() and not started.is_symlink() else []
+        return all(path == started for path in self.output.iterdir()) and all(
+            _TEMPORARY.fullmatch(path.name) for path in inside
         )
 
     def holds(self, inputs: str) -> bool:

@@ -35,7 +35,7 @@ class Plot:
 
 
 def plot(trace: Sequence[float]) -> Plot | None:
-    """The plot of a score after each step, or None when fewer than two of its values are finite numbers."""
+    """The plot of a score at each step, or None when fewer than two of its values are finite numbers."""
     points = [(step, value) for step, value in enumerate(trace, 1) if math.isfinite(value)]
     if len(points) < 2:
         return None

@@ -76,7 +76,11 @@ def score_meaning(recipe: Any) -> str:
     """What the score of a recipe measures, for the axis of its plot."""
     name, sign = objective(recipe)
     if name == "channel":
-        return "the channel’s mean activation" if sign > 0 else "minus the channel’s mean activation"
+        return (
+            "the channel’s mean activation"
+            if sign > 0
+            else "minus the channel’s mean, before the ReLU where there is one"
+        )
     return f"what the objective {name} raises" if name else "what the recipe raises"
 
 

@@ -70,6 +70,12 @@ def write_atlas(
     return Written(total, ledger.changed, ledger.removed, False)
 
 
+def check_output(record: Mapping[str, Any], output: Path) -> None:
+    """See whether an atlas can be written, before hours go into its pictures. Raises SiteError as it would then."""
+    check_names(read_atlas(record))
+    Ledger(output)
+
+
 def write_shelf(folder: Path) -> str | None:
     """Write ``folder/index.html``, which lists the atlases that stand in it, where that surprises nobody.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from atlas.spec.recipe import RECIPES, Frozen
+from atlas.spec.recipe import RECIPES, Frozen, PathText
 
 CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
 RECIPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -32,12 +32,6 @@ def _channels(text: str) -> str:
     return text
 
 
-def _batch(size: int) -> int:
-    if size not in (2, 4, 8, 16, 32, 64):
-        raise ValueError("expected 2, 4, 8, 16, 32 or 64")
-    return size
-
-
 class LayerChoice(Frozen):
     """One layer, or every layer that a pattern names, and which of its channels."""
 
@@ -51,12 +45,14 @@ class Numbers(Frozen):
     """Preprocessing in numbers: the network's input is ``picture[..., order] * scale + offset``, picture in [0, 1]."""
 
     order: Literal["rgb", "bgr"] = Field("rgb", description="The network's channel order.")
-    scale: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="Factor of each of the network's channels.")
+    scale: tuple[float, float, float] = Field(
+        (255.0, 255.0, 255.0), description="Factor of each of the network's channels."
+    )
     offset: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="Added after the factor.")
 
 
 class Compute(Frozen):
-    """Where the work runs. Nothing here changes a picture."""
+    """Where the work runs. With one thread for each worker, nothing here changes a picture."""
 
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = Field(
         "auto", description="Worker processes; auto is one for each core this process may use."
@@ -64,7 +60,7 @@ class Compute(Frozen):
     threads_per_worker: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="TensorFlow threads in each worker. With 1 the same bytes come out on every run."
     )
-    batch: Literal["auto"] | Annotated[int, AfterValidator(_batch)] = Field(
+    batch: Literal["auto", 2, 4, 8, 16] = Field(
         "auto", description="Channels ascended together; auto goes by the picture's size."
     )
     backend: Literal["loky", "sequential"] = Field(
@@ -78,8 +74,10 @@ class Config(Frozen):
     title: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="The site's title; the network's own when left out."
     )
-    network: str = Field(description="A network's id (vgg19, inceptionv3, resnet50, ...) or the path of a .keras file.")
-    weights: str | None = Field(
+    network: PathText = Field(
+        description="A network's id (vgg19, inceptionv3, resnet50, ...) or the path of a .keras file."
+    )
+    weights: PathText | None = Field(
         None,
         description="imagenet (Keras downloads it), embedded (inceptionv3 to mixed4), random or random:SEED, or a path "
         "(.weights.h5, .h5, .safetensors, .keras). imagenet when left out; a .keras file brings its own.",
@@ -99,7 +97,7 @@ class Config(Frozen):
     )
     record: tuple[Literal["trace"], ...] = Field(("trace",), description="What to keep beside the picture.")
     compute: Compute = Field(Compute(), description="Where the work runs.")
-    store: str = Field(".atlas", min_length=1, description="Folder of the results, from the current directory.")
-    output: str | None = Field(
-        None, min_length=1, description="Folder of the site, from the current directory; site/NAME when left out."
+    store: PathText = Field(".atlas", description="Folder of the results, from the current directory.")
+    output: PathText | None = Field(
+        None, description="Folder of the site, from the current directory; site/NAME when left out."
     )

@@ -24,30 +24,26 @@ def choose_layers(
 
     Without ``layers`` it is every feature layer that the weights reach. ``limit`` keeps the first channels of each.
     """
+    reached = {layer.name: catalog.available(ref, layer.name) for layer in facts.layers}
     chosen: dict[str, set[int]] = {}
-    asked_at: dict[str, marks.Where] = {}
     if config.layers is None:
-        reached = [layer for layer in facts.feature_layers if catalog.available(ref, layer.name) is None]
-        chosen = {layer.name: set(range(layer.channels)) for layer in reached}
+        chosen = {layer.name: set(range(layer.channels)) for layer in facts.feature_layers if not reached[layer.name]}
     for index, choice in enumerate(config.layers or ()):
         where: marks.Where = ("layers", index)
         name, channels = (choice, None) if isinstance(choice, str) else (choice.name, choice.channels)
-        matches = [layer for layer in facts.layers if fnmatch.fnmatchcase(layer.name, name)]
-        if not matches:
+        named = [layer for layer in facts.layers if fnmatch.fnmatchcase(layer.name, name)]
+        if not named:
             near = nearest(name, (layer.name for layer in facts.layers))
             problems.note((*where, "name"), f"expected a layer of {facts.id}, received {name!r}{near}")
+            continue
+        matches = [layer for layer in named if not reached[layer.name]]  # a pattern means those that weights reach
+        if not matches:
+            problems.note((*where, "name"), str(reached[named[0].name]))
         for layer in matches:
-            asked_at.setdefault(layer.name, (*where, "name"))
             chosen.setdefault(layer.name, set()).update(_channels(layer, channels, where, problems))
-    for name, place in asked_at.items():
-        refused = catalog.available(ref, name)
-        if refused:
-            problems.note(place, refused)
-    for name, recipe in recipes.items():
-        if isinstance(recipe.size, int) and recipe.size < facts.smallest:
-            said = f"expected at least {facts.smallest} pixels for {facts.id}, received {recipe.size}"
-            problems.note(("recipes", name, "size"), said)
-    return tuple(
+    if not chosen and not problems:
+        problems.note(("layers",), f"expected layers to look at, received none: {facts.id} has no feature layer")
+    requests = tuple(
         LayerRequest(
             facts=layer,
             channels=tuple(sorted(chosen[layer.name])[:limit]),
@@ -56,6 +52,12 @@ def choose_layers(
         for layer in facts.layers
         if layer.name in chosen
     )
+    for name in recipes:
+        smallest = min((request.recipes[name].seen for request in requests), default=facts.smallest)
+        if smallest < facts.smallest:
+            said = f"expected the network to see at least {facts.smallest} pixels for {facts.id}, received {smallest}"
+            problems.note(("recipes", name, "size"), said)
+    return requests
 
 
 def _channels(layer: LayerFacts, channels: str | int | None, where: marks.Where, problems: Problems) -> set[int]:

@@ -1,5 +1,6 @@
 """From a YAML file to a checked request, or every problem at once with its place."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class _Reader:
     ):
         self.path, self.data, self.overrides, self.catalog, self.limit = path, document.data, overrides, catalog, limit
         self.folder = path.parent if path else Path()
-        self.problems = Problems(path, document)
+        self.problems = Problems(path, document, frozenset(overrides))
 
     def request(self) -> Request:
         if not isinstance(self.data, dict):
@@ -89,8 +90,7 @@ class _Reader:
         config = self.problems.validate(Config, data, ())
         if config is not None or "network" not in data:
             return config
-        faulty = self.problems.faulty(data) | (set(data) - set(Config.model_fields))
-        sound = {key: value for key, value in data.items() if key not in faulty}
+        sound = {key: data[key] for key in Config.model_fields if key in data and key not in self.problems.faulty}
         return Problems(None, marks.of(sound)).validate(Config, sound, ())
 
     def _recipes(self, data: Mapping[str, Any]) -> dict[str, Recipe]:
@@ -117,7 +117,7 @@ class _Reader:
         """The recipe's start, a photo by its absolute path."""
         if start in STARTS:
             return start
-        photo = (self.folder / start).resolve()
+        photo = self._path(start, "recipes")
         if not photo.is_file():
             said = f"expected {', '.join(STARTS)} or the path of a photo, received {start!r}"
             self.problems.note((*where, "start"), said)
@@ -127,8 +127,8 @@ class _Reader:
         own = config.network.endswith(".keras") or "/" in config.network
         given = config.weights or ("own" if own else "imagenet")
         kind, _, seed = given.partition(":")
-        if kind == "random" and seed and not seed.isdecimal():
-            said = f"expected random or random:SEED with a whole number, received {given!r}"
+        if kind == "random" and not re.fullmatch(r"[0-9]{0,18}", seed):
+            said = f"expected random or random:SEED with a whole number of at most 18 digits, received {given!r:.60}"
             self.problems.note(("weights",), said)
             return None
         if own and config.preprocessing is None:
@@ -142,14 +142,15 @@ class _Reader:
             self.problems.note(("preprocessing",), said)
             return None
         return NetworkRef(
-            network=self._path(config.network) if own else config.network,
-            weights=kind if kind in WEIGHTS else self._path(given),
+            network=str(self._path(config.network, "network")) if own else config.network,
+            weights=kind if kind in WEIGHTS else str(self._path(given, "weights")),
             seed=int(seed or 0) if kind == "random" else 0,
             preprocessing=self._preprocessing(config.preprocessing),
         )
 
-    def _path(self, given: str) -> str:
-        return str((self.folder / Path(given).expanduser()).resolve())
+    def _path(self, given: str, key: str) -> Path:
+        """A path as an absolute one: from the file's folder, or from the current directory if it came as an option."""
+        return ((Path() if key in self.overrides else self.folder) / given).resolve()
 
     def _preprocessing(self, given: str | Numbers | None) -> Preprocessing | None:
         if isinstance(given, Numbers):
@@ -157,13 +158,17 @@ class _Reader:
         return self.catalog.preprocessing(given) if given else None
 
     def _facts(self, ref: NetworkRef) -> NetworkFacts | None:
+        """What is known of the network; that its weights are not there is noted, and no reason to stop looking."""
         try:
-            return self.catalog.facts(ref)
-        except NetworkError as error:
+            facts = self.catalog.facts(ref)
+        except (NetworkError, WeightsError) as error:
             self.problems.note(("network",), str(error))
-        except WeightsError as error:
+            return None
+        try:
+            self.catalog.find_weights(ref)
+        except (NetworkError, WeightsError) as error:
             self.problems.note(("weights",), str(error))
-        return None
+        return facts
 
     def _finish(
         self, config: Config, ref: NetworkRef, facts: NetworkFacts, layers: tuple[LayerRequest, ...]

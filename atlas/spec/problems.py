@@ -38,11 +38,15 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 class Problems:
-    """The problems of one configuration; ``path`` is its file, or None when it came as data."""
+    """The problems of one configuration.
 
-    def __init__(self, path: Path | None, document: marks.Document):
-        self.path, self.document = path, document
+    ``path`` is its file, or None when it came as data; ``options`` are the keys that came from the command line.
+    """
+
+    def __init__(self, path: Path | None, document: marks.Document, options: frozenset[str] = frozenset()):
+        self.path, self.document, self.options = path, document, options
         self.noted = list(document.problems)
+        self.faulty: set[str] = set()  # top-level keys in which something was noted
 
     def __bool__(self) -> bool:
         return bool(self.noted)
@@ -50,13 +54,18 @@ class Problems:
     def error(self) -> ConfigError:
         """All that was noted, in the file's order, as one error."""
         lines = [
-            f"{self.path}:{line}:{column}: {said}" if self.path else said for (line, column), said in sorted(self.noted)
+            f"{self.path}:{line}:{column}: {said}" if self.path and not said.startswith("--") else said
+            for (line, column), said in sorted(self.noted)
         ]
         return ConfigError(list(dict.fromkeys(lines)))
 
     def note(self, where: Iterable[str | int], said: str) -> None:
-        """Note a problem at the deepest key of ``where`` that the file has."""
+        """Note a problem at the deepest key of ``where`` that the file has, or at the option that gave the value."""
         found = self._found(where)
+        self.faulty.update(map(str, found[:1]))
+        if self._is_option(found):
+            self.noted.append(((1, 1), f"--{found[-1]}: {said}"))
+            return
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found).lstrip(".")
         self.noted.append((self.document.place(found), f"{key}: {said}" if key else said))
 
@@ -83,18 +92,18 @@ class Problems:
             self.note(above, f"expected plain values, received something else ({error})")
         return None
 
-    def faulty(self, keys: Iterable[str]) -> set[str]:
-        """Those of some top-level keys in which a problem was noted."""
-        starts = {key: (f"{key}:", f"{key}.", f"{key}[") for key in keys}
-        return {key for key, start in starts.items() if any(said.startswith(start) for _, said in self.noted)}
-
     def _found(self, where: Iterable[str | int]) -> marks.Where:
-        """The part of a path that the file has: pydantic puts names of types between the keys."""
+        """The part of a path that the file or an option has: pydantic puts names of types between the keys."""
         found: marks.Where = ()
         for part in where:
-            if (*found, part) in self.document.places:
+            if self._is_option((*found, part)):
+                return (*found, part)
+            if (*found, part) in self.document.places or any(one.startswith(f"{part}.") for one in self.options):
                 found = (*found, part)
         return found
+
+    def _is_option(self, where: marks.Where) -> bool:
+        return ".".join(map(str, where)) in self.options
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

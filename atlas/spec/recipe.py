@@ -4,9 +4,11 @@ A recipe fills five slots, as Lucid named them: parameterization -> transforms -
 Every default stands here, once. Units: pictures have values in [0, 1]; lengths are pixels; angles are degrees.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 STARTS = ("noise", "noise-caffe", "grey", "black")
 SIZES = (96, 128, 160, 192, 224)  # what `size: auto` chooses from, in pixels
@@ -15,7 +17,16 @@ SIZES = (96, 128, 160, 192, 224)  # what `size: auto` chooses from, in pixels
 class Frozen(BaseModel):
     """Base of every model: unknown keys are errors, values never change, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _path(text: str) -> str:
+    if not text or "\0" in text or len(text.encode()) > 1000 or any(len(part) > 200 for part in text.split("/")):
+        raise ValueError("expected a name or path of at most 200 characters between slashes, 1,000 in all")
+    return str(Path(text).expanduser())
+
+
+PathText = Annotated[str, AfterValidator(_path)]
 
 
 class Pixel(Frozen):
@@ -139,7 +150,7 @@ class Recipe(Frozen):
     size: Literal["auto"] | Annotated[int, Field(ge=16, le=2048, multiple_of=4)] = "auto"
     steps: int = Field(64, ge=1, le=100_000)
     seed: int = Field(0, ge=0, lt=2**63)
-    start: str = "noise"
+    start: PathText = "noise"
     fill: Literal["reflect", "grey"] = "reflect"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
@@ -150,9 +161,24 @@ class Recipe(Frozen):
         return self.model_dump(mode="json", exclude={"base"})
 
     @property
+    def seen(self) -> int:
+        """Side in pixels of what the network sees of a picture whose size is a number, after padding and cropping."""
+        return canvas(self.transforms, int(self.size))
+
+    @property
     def shown(self) -> dict[str, Any]:
-        """The recipe as plain data for people: what is not set is left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """The recipe as plain data for people: what is not set is left out, a photo is named without its folder."""
+        start = self.start if self.start in STARTS else Path(self.start).name
+        return self.model_dump(mode="json", exclude_none=True) | {"start": start}
+
+    @model_validator(mode="after")
+    def _check_start(self) -> "Recipe":
+        if isinstance(self.parameterization, Fourier):
+            if self.start == "noise-caffe":
+                raise ValueError("expected start: noise-caffe with parameterization pixel only")
+            if self.start == "black" and self.parameterization.contrast is not None:
+                raise ValueError("expected start: black with contrast: null or parameterization pixel only")
+        return self
 
 
 RECIPES: dict[str, Recipe] = {
@@ -190,6 +216,13 @@ RECIPES: dict[str, Recipe] = {
         rounding="down",
     ),
 }
+
+
+def canvas(transforms: Sequence[Transform], size: int) -> int:
+    """Side in pixels of a picture of ``size`` after padding and cropping."""
+    pads = sum(one.pixels for one in transforms if isinstance(one, Pad))
+    crops = sum(one.pixels for one in transforms if isinstance(one, Crop))
+    return size + 2 * (pads - crops)
 
 
 def automatic_size(receptive_field: int | None, smallest: int) -> int:

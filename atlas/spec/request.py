@@ -13,11 +13,13 @@ from atlas.spec.recipe import Recipe
 class Catalog:
     """What the reader asks about networks; ``networks`` answers, so that ``spec`` need not import it.
 
-    ``facts(ref)`` raises NetworkError or WeightsError; ``available(ref, layer)`` is None, or why the weights do not
-    reach that layer; ``preprocessing(name)`` is what tf, caffe, torch or none means.
+    ``facts(ref)`` raises NetworkError; ``find_weights(ref)`` raises WeightsError when there are none; ``available(ref,
+    layer)`` is None, or why the weights do not reach that layer; ``preprocessing(name)`` is what tf, caffe, torch or
+    none means.
     """
 
     facts: Callable[[NetworkRef], NetworkFacts]
+    find_weights: Callable[[NetworkRef], object]
     available: Callable[[NetworkRef, str], str | None]
     preprocessing: Callable[[str], Preprocessing]
 

@@ -1,7 +1,7 @@
 """One rendering as one self-describing file: its key, the numbers, the picture, and a checksum over all of it.
 
 An entry is a safetensors file. Its tensors are ``picture`` (the bytes of a lossless WebP file, uint8) and, where
-recorded, ``trace`` (the score after each step, float32). Its metadata hold ``key``, ``record`` (canonical JSON) and
+recorded, ``trace`` (the score at each step, float32). Its metadata hold ``key``, ``record`` (canonical JSON) and
 ``checksum`` (sha256 over key, record and tensors). safetensors states the length of every tensor in the header, so a
 cut file is seen without reading it whole.
 """
@@ -29,7 +29,7 @@ class Entry:
     """What came of one job.
 
     ``record`` holds the numbers beside the picture (see ``ascent.render``); ``picture`` is a lossless WebP file;
-    ``trace`` is ``(steps,) float32``, the score after each step, or None when it was not recorded.
+    ``trace`` is ``(steps,) float32``, the score at each step, or None when it was not recorded.
     """
 
     key: str
@@ -37,15 +37,20 @@ class Entry:
     picture: bytes
     trace: np.ndarray | None = field(default=None, compare=False)
 
+    @property
+    def checksum(self) -> str:
+        """sha256 over key, record, picture and trace."""
+        digest = hashlib.sha256(f"{self.key}\n{canonical(self.record)}\n".encode())
+        for name, tensor in sorted(_tensors(self).items()):
+            digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+            digest.update(tensor.tobytes())
+        return digest.hexdigest()
+
 
 def encode(entry: Entry) -> bytes:
     """The bytes of an entry: the same bytes for the same entry."""
-    tensors = {"picture": np.frombuffer(entry.picture, np.uint8)}
-    if entry.trace is not None:
-        tensors["trace"] = np.ascontiguousarray(entry.trace, np.float32)
-    record = canonical(entry.record)
-    metadata = {"checksum": _checksum(entry.key, record, tensors), "key": entry.key, "record": record}
-    return _sorted_header(save(tensors, metadata))
+    metadata = {"checksum": entry.checksum, "key": entry.key, "record": canonical(entry.record)}
+    return _sorted_header(save(_tensors(entry), metadata))
 
 
 def decode(data: bytes, key: str, where: str) -> Entry:
@@ -53,23 +58,25 @@ def decode(data: bytes, key: str, where: str) -> Entry:
     try:
         metadata = _metadata(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
         tensors = load(data)
-        if metadata["key"] != key:
-            raise StoreError(
-                f"{where}: expected entry {key}, received entry {metadata['key']}; delete the file and build again"
-            )
-        if metadata["checksum"] != _checksum(key, metadata["record"], tensors):
-            raise StoreError(f"{where}: the checksum does not match, the file is damaged; delete it and build again")
-        return Entry(key, json.loads(metadata["record"]), tensors["picture"].tobytes(), tensors.get("trace"))
+        entry = Entry(
+            metadata["key"], json.loads(metadata["record"]), tensors["picture"].tobytes(), tensors.get("trace")
+        )
     except (KeyError, ValueError, struct.error, SafetensorError) as error:
         raise StoreError(
             f"{where}: expected a whole entry, received a damaged file ({error}); delete it and build again"
         ) from error
+    if entry.key != key:
+        raise StoreError(f"{where}: expected entry {key}, received entry {entry.key}; delete the file and build again")
+    if entry.checksum != metadata.get("checksum"):
+        raise StoreError(f"{where}: the checksum does not match, the file is damaged; delete it and build again")
+    return entry
 
 
 def read_record(path: Path, key: str) -> dict[str, Any] | None:
     """The record of the entry at ``path`` without its picture, or None when it is absent, cut or another entry.
 
-    Reads the header only (about 2 kB). The record says which artefacts are there under ``has``.
+    Reads the header only (about 2 kB). Beside the numbers, ``has`` says which artefacts are there, and ``checksum`` is
+    the entry's own.
     """
     try:
         with path.open("rb") as file:
@@ -83,7 +90,7 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
         if size != 8 + length + end or metadata["key"] != key:
             return None
         record: dict[str, Any] = json.loads(metadata["record"])
-        return {**record, "has": sorted(header)}
+        return {**record, "has": sorted(header), "checksum": metadata["checksum"]}
     except (OSError, ValueError, KeyError, TypeError, struct.error):
         return None
 
@@ -93,12 +100,11 @@ def _metadata(header: bytes) -> dict[str, str]:
     return metadata
 
 
-def _checksum(key: str, record: str, tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(f"{key}\n{record}\n".encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
+def _tensors(entry: Entry) -> dict[str, np.ndarray]:
+    tensors = {"picture": np.frombuffer(entry.picture, np.uint8)}
+    if entry.trace is not None:
+        tensors["trace"] = np.ascontiguousarray(entry.trace, np.float32)
+    return tensors
 
 
 def _sorted_header(data: bytes) -> bytes:

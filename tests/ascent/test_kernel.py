@@ -12,6 +12,8 @@ import pytest
 
 from atlas.ascent.kernel import Kernel
 from atlas.ascent.render import render
+from atlas.networks.load import load
+from atlas.spec.facts import NetworkRef, Preprocessing
 from atlas.spec.plan import KERNEL
 from atlas.spec.recipe import RECIPES, Adam, Ascent, Channel, Fourier, Pixel, Recipe
 from tests.ascent import other_process
@@ -37,6 +39,25 @@ def test_a_picture_does_not_depend_on_its_batch(toy_network, name, layer):
     assert together == alone == backwards
     assert others == {channel: together[channel] for channel in (3, 7, 0)}
     assert len(set(together.values())) == 8
+
+
+def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_path):
+    """TensorFlow computes these eight at a time and rounds otherwise at the end of a buffer."""
+    import keras
+
+    picture = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(7, 3, strides=2)(picture)
+    normal = keras.layers.LayerNormalization()(first)
+    active = keras.layers.Activation("gelu", name="active")(normal)
+    path = tmp_path / "soft.keras"
+    keras.Model(picture, keras.layers.Conv2D(7, 3, name="last")(active)).save(path)
+    network = load(NetworkRef(str(path), "random", 1, Preprocessing()))
+    kernel = Kernel(network.cut("last"), Recipe(size=32, steps=32))
+    assert kernel.smallest_batch == 8
+    together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4, 5])}
+    for some in ([5, 4], [3], [2, 1, 0, 6]):
+        for one in render(kernel, some):
+            assert together.get(one.channel, one.picture.tobytes()) == one.picture.tobytes()
 
 
 def test_another_process_gives_the_same_bytes(toy, tmp_path):

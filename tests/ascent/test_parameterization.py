@@ -86,6 +86,6 @@ def test_noise_starts_are_the_tutorial_s():
     plain = picture.start(Recipe(size=64, start="noise"), np.random.default_rng(0))
     assert 0 <= plain.min() < 0.01
     assert 0.99 < plain.max() <= 1
-    caffe = picture.start(Recipe(size=64, start="noise-caffe"), np.random.default_rng(0))
+    caffe = picture.start(Recipe(size=64, start="noise-caffe", parameterization=Pixel()), np.random.default_rng(0))
     first_clip = np.clip(2 * caffe - 1, -1, 1)
     assert (np.abs(first_clip) == 1).mean() > 0.98  # almost pure -1 and 1 after the first clip

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from atlas.ascent import transforms
-from atlas.spec.recipe import RECIPES, Crop, Pad, Rotate, Scale, Shift
+from atlas.spec.recipe import RECIPES, Crop, Pad, Rotate, Scale, Shift, canvas
 
 
 @pytest.fixture
@@ -124,4 +124,4 @@ def test_the_gradient_is_that_of_the_resampling(picture, fill):
 
 
 def test_lucid_s_canvas():
-    assert transforms.canvas(RECIPES["lucid"].transforms, 128) == 140  # 128 + 24, less what the two jitters cut off
+    assert canvas(RECIPES["lucid"].transforms, 128) == 140  # 128 + 24, less what the two jitters cut off

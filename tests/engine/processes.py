@@ -1,5 +1,6 @@
 """A real build of the toy network in processes of its own, and what can be seen of those from outside."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell ignores it for what it runs behind
     )
 
 

@@ -30,9 +30,9 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
     request, plan = asked
     keys = {(group.layer.name, group.recipe_name, job.channel): job.key for group, job in plan.jobs()}
     done = [
-        Done(keys["mixed0", "main", 1], 1, "activated"),
-        Done(keys["mixed0", "negative", 1], 1, "dead"),
-        Done(keys["mixed0", "main", 3], 3, "failed", "out of memory"),
+        Done(keys["mixed0", "main", 1], 1, "activated", "c1"),
+        Done(keys["mixed0", "negative", 1], 1, "dead", "c2"),
+        Done(keys["mixed0", "main", 3], 3, "failed", error="out of memory"),
     ]
     outcome = Outcome({one.key: one for one in done}, rendered=2)
     record = atlas_record(request, WEIGHTS, plan, outcome)
@@ -41,8 +41,8 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
         {
             "channel": 1,
             "renderings": {
-                "main": {"key": done[0].key, "state": "activated"},
-                "negative": {"key": done[1].key, "state": "dead"},
+                "main": {"key": done[0].key, "state": "activated", "checksum": "c1"},
+                "negative": {"key": done[1].key, "state": "dead", "checksum": "c2"},
             },
         },
         {

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import atlas.ascent.render
-from atlas.engine.worker import Done, has_all, versions, work
+from atlas.engine.worker import Done, done_before, versions, work
 from atlas.errors import AtlasError, StoreError, WeightsError
-from atlas.spec.plan import KERNEL
+from atlas.spec.plan import KERNEL, Job
 from atlas.store.directory import Store
 
 REAL = atlas.ascent.render.render
@@ -90,11 +90,15 @@ def test_an_entry_without_an_artefact_that_is_asked_for_is_made_again(batch, ren
 
 
 def test_a_record_counts_only_with_everything_that_is_wanted():
-    assert not has_all(None, ())
-    assert has_all({"has": ["picture"]}, ())
-    assert has_all({"has": ["picture", "trace"]}, ("trace",))
-    assert not has_all({"has": ["picture"]}, ("trace",))
-    assert not has_all({"has": ["trace"]}, ("trace",))
+    job = Job(3, "k")
+
+    def found(*has, wanted=()):
+        return done_before(job, {"has": list(has), "state": "dead", "checksum": "c"}, wanted)
+
+    assert done_before(job, None, ()) is None
+    assert found("picture") == found("picture", "trace", wanted=("trace",)) == Done("k", 3, "dead", "c")
+    assert found("picture", wanted=("trace",)) is None
+    assert found("trace", wanted=("trace",)) is None
 
 
 def test_a_channel_that_breaks_does_not_fail_the_others(batch, monkeypatch):
@@ -107,7 +111,7 @@ def test_a_channel_that_breaks_does_not_fail_the_others(batch, monkeypatch):
     monkeypatch.setattr(atlas.ascent.render, "render", breaking)
     report = work(asked)
     states = {done.channel: done for done in report.done}
-    assert states[7] == Done(asked.jobs[1].key, 7, "failed", "RuntimeError: OOM when allocating")
+    assert states[7] == Done(asked.jobs[1].key, 7, "failed", error="RuntimeError: OOM when allocating")
     assert {states[6].state, states[8].state} <= {"activated", "dead"}
     store = Store(asked.store)
     assert [store.record(job.key) is not None for job in asked.jobs] == [True, False, True]

@@ -9,7 +9,7 @@ from atlas.networks.families import preprocessing
 from atlas.spec.load import load_request
 from atlas.spec.request import Catalog, Request
 
-CATALOG = Catalog(facts=facts, available=weights.available, preprocessing=preprocessing)
+CATALOG = Catalog(facts=facts, find_weights=weights.locate, available=weights.available, preprocessing=preprocessing)
 
 
 @pytest.fixture

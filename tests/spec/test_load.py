@@ -1,4 +1,5 @@
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,7 +98,20 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nlayers: [{name: block1_conv1, channels: 9-3}]\n", "2:", "lower channel first"),
         ("network: vgg19\nrecipes: {Main: {}}\n", "2:11", "small letters"),
         ("network: vgg19\nrecipes: {main: {start: photo.jpg}}\n", "2:18", "path of a photo"),
-        ("network: inceptionv3\nrecipes: {main: {size: 32}}\n", "2:18", "expected at least"),
+        ("network: inceptionv3\nrecipes: {main: {size: 32}}\n", "2:18", "to see at least 75 pixels"),
+        (
+            "network: vgg19\nrecipes: {main: {size: 96, transforms: [{name: crop, pixels: 60}]}}\n",
+            "2:18",
+            "to see at least 32 pixels",
+        ),
+        ("network: vgg19\nrecipes: {main: {start: noise-caffe}}\n", "2:11", "parameterization pixel only"),
+        ("network: vgg19\nrecipes: {main: {start: black}}\n", "2:11", "contrast: null or parameterization pixel"),
+        ("network: vgg19\nrecipes: {main: {optimizer: {name: adam, rate: .nan}}}\n", "2:", "finite number"),
+        ('network: "a\\0.keras"\npreprocessing: tf\n', "1:1", "name or path"),
+        (f"network: {'x' * 5000}.keras\npreprocessing: tf\n", "1:1", "name or path"),
+        (f"network: vgg19\nweights: random:{'9' * 30}\n", "2:1", "at most 18 digits"),
+        ("network: vgg19\nweights: ~nobody/a.h5\n", "2:1", "expected a file of weights"),
+        ("network: vgg19\ncompute: {batch: 3}\n", "2:11", "expected 'auto', 2, 4, 8 or 16"),
         ("network: toy.keras\n", "1:1", "preprocessing"),
     ],
 )
@@ -105,6 +119,23 @@ def test_one_problem_one_sentence(read, text, place, said):
     found = problems(read, text)
     assert any(line.startswith(place) and said in line for line in found), found
     assert all(": " in line and "\n" not in line for line in found)
+
+
+def test_a_pattern_means_the_layers_that_the_weights_reach(read):
+    request = read(BASE + "layers: ['mixed*']\n")
+    assert [layer.facts.name for layer in request.layers] == ["mixed0", "mixed1", "mixed2", "mixed3", "mixed4"]
+    assert any("mixed7" in line for line in problems(read, BASE + "layers: ['mixed[789]']\n"))
+
+
+def test_a_wrong_option_is_named_and_the_rest_is_checked_all_the_same(read):
+    with pytest.raises(ConfigError) as caught:
+        read(BASE + "layers: [mixd3]\n", **{"weights": "no.h5", "compute.backend": "foo"})
+    assert [line.split("c.yaml:")[-1].split(": expected")[0] for line in caught.value.problems] == [
+        "--backend",
+        "--weights",
+        "3:10: layers[0]",
+    ]
+    assert str(Path.cwd() / "no.h5") in caught.value.problems[1]
 
 
 def test_a_random_atlas_never_lands_on_the_real_one(read):
