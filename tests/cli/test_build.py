@@ -163,7 +163,7 @@ def test_ctrl_c_at_any_other_time_is_one_word(shell, config, monkeypatch):
     assert (said.code, said.out, said.err) == (130, "", "atlas: interrupted\n")
 
 
-def test_a_folder_that_is_not_ours_is_one_sentence_and_the_pictures_are_kept(shell, config, tmp_path):
+def test_a_folder_that_is_not_ours_is_one_sentence_before_anything_is_rendered(shell, config, tmp_path):
     (tmp_path / "site/toy").mkdir(parents=True)
     (tmp_path / "site/toy/thesis.txt").write_text("mine")
     said = shell("build", "toy.yaml")
@@ -171,7 +171,19 @@ def test_a_folder_that_is_not_ours_is_one_sentence_and_the_pictures_are_kept(she
     assert said.err.startswith("atlas: site/toy: expected a new or empty folder, or an atlas")
     assert len(said.err.splitlines()) == 1
     assert files(tmp_path / "site") == {"toy/thesis.txt"}
-    assert "nothing to render" in shell("build", "toy.yaml", "--output", "site/other").out
+    assert not (tmp_path / ".atlas").exists()
+
+
+def test_pictures_that_are_made_again_reach_the_site(shell, config, tmp_path):
+    text = config.read_text()
+    config.write_text(text + "record: []\n")
+    assert shell("build", "toy.yaml", "--limit", 1).code == 0
+    page = tmp_path / "site/toy/first/0.html"
+    assert "Score at each step" not in page.read_text()
+    config.write_text(text)
+    said = shell("build", "toy.yaml", "--limit", 1)
+    assert "0 were cached" in said.out
+    assert "Score at each step" in page.read_text()
 
 
 def test_every_problem_of_a_configuration_in_one_go(shell, config):
@@ -193,7 +205,7 @@ def test_every_problem_of_a_configuration_in_one_go(shell, config):
             "atlas: quikstart: expected a YAML file or one of inceptionv3, quickstart, vgg19-tutorial, vgg19",
         ),
         ("no.yaml", "atlas: no.yaml: expected a configuration file, received a path where there is none"),
-        (".", "atlas: .: expected a configuration file, received a path where there is none"),
+        (".", "atlas: .: expected a YAML file or one of inceptionv3, quickstart, vgg19-tutorial, vgg19"),
     ],
 )
 def test_a_configuration_that_is_not_there(shell, name, sentence):

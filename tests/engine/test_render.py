@@ -16,6 +16,8 @@ RECIPE = Recipe(size=16, steps=3)
 class Stub:
     """A kernel whose scores at the end are given by channel and attempt; it notes every batch."""
 
+    smallest_batch = 2
+
     def __init__(self, ends, relu=True, recipe=RECIPE):
         self.ends, self.recipe, self.cut = ends, recipe, SimpleNamespace(layer="l", relu=relu)
         self.seeds, self.batches = {}, []
