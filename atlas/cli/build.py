@@ -10,6 +10,7 @@ from atlas.cli import options
 from atlas.cli.progress import Observer, Row, duration, observer
 
 GFLOPS = 50.0  # of one worker, for estimates only: between the 40 of an AVX2 core and the 110 of one with AVX-512
+START = 10.0  # seconds until workers are up and the first layer is traced
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def plan(
             }
         )
     missing = len(prepared.plan) - prepared.outcome.cached
-    seconds = sum(row["seconds"] for row in rows)
+    seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
     if as_json:
         typer.echo(json.dumps({"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "groups": rows}))
         return

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from atlas.spec.request import Catalog
 
 ConfigFile = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of one that travels with atlas: quickstart.")
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A YAML file, or one that travels with atlas: quickstart, inceptionv3, vgg19, vgg19-tutorial.",
+    ),
 ]
 WeightsOption = Annotated[
     str | None,

@@ -220,7 +220,7 @@ def rendering_view(
     return RenderingView(
         recipe=recipe,
         state=rendering.state,
-        word=words.STATE_WORDS[rendering.state],
+        word=words.state_word(rendering, layer, full),
         explanation=words.explanation(rendering, layer, full),
         picture=picture,
         numbers=numbers,

@@ -41,6 +41,12 @@ def sight(receptive_field: int | None, network: Network) -> str:
     return f"{receptive_field} px" if receptive_field < network.size else f"{receptive_field} px, the whole picture"
 
 
+def state_word(rendering: Rendering, layer: Layer, recipe: Any) -> str:
+    """What came of a rendering in a word: ``made`` where it is not asked whether the channel is activated."""
+    asked = layer.relu and objective(recipe) == ("channel", 1)
+    return "made" if rendering.state == "activated" and not asked else STATE_WORDS[rendering.state]
+
+
 def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
     """One or two sentences that say what the state of a rendering means."""
     if rendering.state == "failed":

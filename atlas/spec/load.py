@@ -107,7 +107,7 @@ class _Reader:
             if base not in RECIPES:
                 said = f"expected one of {', '.join(RECIPES)}, received {base!r}{nearest(base, RECIPES)}"
                 self.problems.note((*where, "base"), said)
-                continue
+                changes, base = {key: value for key, value in changes.items() if key != "base"}, "default"
             recipe = self.problems.validate(Recipe, merge(RECIPES[base].model_dump(mode="json"), changes), where)
             if recipe is not None:
                 result[name] = recipe.model_copy(update={"start": self._start(recipe.start, where)})
@@ -130,6 +130,8 @@ class _Reader:
         if kind == "random" and not re.fullmatch(r"[0-9]{0,18}", seed):
             said = f"expected random or random:SEED with a whole number of at most 18 digits, received {given!r:.60}"
             self.problems.note(("weights",), said)
+            return None
+        if "preprocessing" in self.problems.faulty:
             return None
         if own and config.preprocessing is None:
             said = (

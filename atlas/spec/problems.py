@@ -75,8 +75,12 @@ class Problems:
             return model.model_validate_json(json.dumps(data))
         except ValidationError as error:
             alternatives: dict[tuple[marks.Where, str], list[str]] = {}
-            for problem in error.errors():
-                if "after validation" in problem["msg"]:
+            found = error.errors()
+            for problem in found:
+                inside = len(problem["loc"])
+                if problem["type"] == "too_short" and any(
+                    len(other["loc"]) > inside and other["loc"][:inside] == problem["loc"] for other in found
+                ):
                     continue  # a list too short only because what is in it is wrong, which is said already
                 expected, received = _sentence(model, problem)
                 where = self._found((*above, *problem["loc"]))
