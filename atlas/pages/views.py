@@ -24,7 +24,6 @@ class Numbers:
     height: int
     attempt: int
     attempts: int
-    seed: int
     steps: int
     start: float | None
     grey: float | None
@@ -42,7 +41,6 @@ def read_numbers(entry: Entry) -> Numbers:
         height=height,
         attempt=record.get("attempt", 0),
         attempts=record.get("attempts", 1),
-        seed=record.get("seed", 0),
         steps=record.get("steps", 0),
         start=score.get("start"),
         grey=score.get("grey"),
