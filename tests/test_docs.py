@@ -9,7 +9,8 @@ import yaml
 
 from atlas.spec.config import Compute, Config
 from atlas.spec.load import check_request
-from atlas.spec.recipe import RECIPES, Recipe
+from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
 from tests.spec.conftest import CATALOG
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,8 +44,8 @@ def test_every_key_is_documented():
     recipes = (ROOT / "docs" / "recipes.md").read_text()
     for key in [*Recipe.model_fields, *RECIPES]:
         assert f"`{key}`" in recipes, key
-    for slot in RECIPES["default"], RECIPES["lucid"], RECIPES["tutorial"]:
-        for part in (slot.parameterization, slot.objective, slot.optimizer, *slot.transforms):
+    for slot in RECIPES.values():
+        for part in (slot.parameterization, *slot.terms, slot.optimizer, *slot.transforms):
             for key in type(part).model_fields:
                 assert re.search(rf"\b{key}\b", recipes), key
 

@@ -1,44 +1,26 @@
-"""The compiled loop: a batch of channels of one layer, from their starts to finished 8-bit pictures, in one call.
+"""The compiled loop: a batch of channels of one layer, from their starts to finished 8-bit pictures.
 
-Channel numbers, starts and maps are tensors, so a layer of any depth is one trace. Nothing in the graph mixes images
-and no shape but the batch's depends on the batch: a picture depends on its own job alone.
+Channel numbers, starts and draws are tensors, so a layer of any depth is one trace. Nothing in the graph mixes images
+but those of one job, and no shape but the batch's depends on the batch: a picture depends on its own job alone.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from atlas.ascent import objectives, optimizers, transforms
-from atlas.ascent.parameterization import parameterization
+from atlas.ascent import optimizers, transforms
+from atlas.ascent.objectives import Looked, look
+from atlas.ascent.parameterization import Picture, PixelPicture, parameterization
 from atlas.networks.cut import Cut
 from atlas.spec.facts import Preprocessing
-from atlas.spec.recipe import Recipe
+from atlas.spec.recipe import Recipe, octave_sizes
 
-SIGNED = Preprocessing("rgb", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0))  # a picture scaled to [-1, 1]
-
-
-@dataclass(frozen=True)
-class Ascended:
-    """What a batch of n gave, as numpy arrays.
-
-    ``pictures (n, size, size, 3) uint8``; ``trace (n, steps) float32``, the score at each step on that step's
-    transformed picture, before the update; ``score_*`` and ``max_*`` ``(n,) float32``, the score and the largest
-    activation without transforms on the 8-bit start, on the finished picture and on mid-grey; ``frames
-    (n, count, size, size, 3) uint8``, empty unless asked for.
-    """
-
-    pictures: np.ndarray
-    trace: np.ndarray
-    score_start: np.ndarray
-    score_end: np.ndarray
-    score_grey: np.ndarray
-    max_grey: np.ndarray
-    max_start: np.ndarray
-    max_end: np.ndarray
-    frames: np.ndarray
-
+AS_IT_IS = Preprocessing("rgb", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))  # of a picture in [-1, 1]
+TRACED = ("score", "mean", "max", "min")  # what a trace has of each step
 
 EXACT = {
     *("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Rescaling"),
@@ -52,102 +34,219 @@ def smallest_batch(cut: Cut) -> int:
     Two, since a batch of one takes another path through convolutions. Eight where the network has roots, exponentials
     and the like: TensorFlow computes those eight at a time and rounds otherwise in what is left over at the end.
     """
-    nodes = [cut.graph.nodes[index] for index in cut.graph.needed([cut.value])]
+    sights = [*cut.sights, *([cut.classes] if cut.classes else [])]
+    nodes = [cut.graph.nodes[index] for index in cut.graph.needed([sight.value for sight in sights])]
     return 2 if all(node.relu or node.kind in EXACT for node in nodes) else 8
 
 
-class Kernel:
-    """Gradient ascent on one layer under one recipe. Traced when it is made and never again; ``traces`` counts."""
+@dataclass(frozen=True)
+class Climb:
+    """Where a batch of n stands: all that the next steps go on from, as numpy arrays.
 
-    def __init__(self, cut: Cut, recipe: Recipe, frame_every: int = 0):
-        """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none."""
-        self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=SIGNED)
-        self.recipe = recipe
-        self.frame_every = frame_every
-        self.picture = parameterization(recipe)
-        self.smallest_batch = smallest_batch(self.cut)
-        self.traces = 0
-        float32, int32 = tf.float32, tf.int32
-        signature = [
-            tf.TensorSpec([None], int32),
-            tf.TensorSpec([None, *self.picture.shape], float32),
-            tf.TensorSpec([None, None, transforms.NUMBERS], float32),
-        ]
-        self._graph = tf.function(self._ascend, input_signature=signature, autograph=False).get_concrete_function()
+    ``parameters (n, *shape)``; ``state`` the optimizer's memory; ``best`` the parameters of the best step so far and
+    its score ``(n,)``, empty unless the recipe keeps the best.
+    """
 
-    def __call__(self, channels: np.ndarray, starts: np.ndarray, maps: np.ndarray) -> Ascended:
-        """Ascend ``channels (n,)`` from ``starts (n, *shape)`` under ``maps (n, steps, 8)``, n at least 2."""
-        result = self._graph(
-            tf.constant(channels, tf.int32), tf.constant(starts, tf.float32), tf.constant(maps, tf.float32)
+    parameters: np.ndarray
+    state: tuple[np.ndarray, ...]
+    best: tuple[np.ndarray, ...]
+
+    def of(self, images: np.ndarray) -> "Climb":
+        """The same for some of the images."""
+        return Climb(
+            self.parameters[images],
+            tuple(array[images] for array in self.state),
+            tuple(array[images] for array in self.best),
         )
-        return Ascended(**{name: value.numpy() for name, value in result.items()})
 
-    def draw(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """What is random in one job, made from its seed alone: its start ``shape`` and its maps ``(steps, 8)``."""
-        generator = np.random.Generator(np.random.Philox(seed))
-        start = self.picture.start(self.recipe, generator)
+    def note(self, images: np.ndarray, there: "Climb") -> None:
+        """Take over where some of the images have come to: the first of ``there``, which was filled up."""
+        mine, theirs = ((one.parameters, *one.state, *one.best) for one in (self, there))
+        for whole, part in zip(mine, theirs, strict=True):
+            whole[images] = part[: len(images)]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What some steps gave: ``trace (n, steps, 4) float32`` as TRACED, ``frames (n, count, s, s, 3) uint8``."""
+
+    trace: np.ndarray
+    frames: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the network makes of n pictures of 8 bits without transforms.
+
+    ``score (n,)``; ``maximum (n,)`` the largest value of ``field (n, h, w)``, which is where the objective looks.
+    """
+
+    score: np.ndarray
+    maximum: np.ndarray
+    field: np.ndarray
+
+
+class Stage:
+    """The steps at one size of picture. Traced when it is made and never again; ``traces`` counts."""
+
+    def __init__(self, cut: Cut, recipe: Recipe, size: int, frame_every: int):
+        self.cut, self.recipe, self.frame_every = cut, recipe, frame_every
+        self.picture: Picture = parameterization(recipe, size)
+        self.signed = recipe.input == "signed"
+        self.traces = 0
+        self._seen = self._network()
+        number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
+        memory = (shape,) * optimizers.memories(recipe.optimizer)
+        best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
+        maps, seeds = tf.TensorSpec([None, None, 6], tf.float32), tf.TensorSpec([None, None, 2], tf.int32)
+        rates, first = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
+        self._steps = _compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
+        pictures = tf.TensorSpec([None, *[size] * 2, 3], tf.uint8)
+        self._measure = _compiled(self._measured, number, pictures)
+
+    def begin(self, starts: np.ndarray) -> Climb:
+        """Where the ascent begins, from parameters ``(n, *shape) float32``."""
+        memory = tuple(np.zeros_like(starts) for _ in range(optimizers.memories(self.recipe.optimizer)))
+        best = (starts.copy(), np.full(len(starts), -np.inf, np.float32)) if self.recipe.keep == "best" else ()
+        return Climb(starts.copy(), memory, best)
+
+    def climb(
+        self, channels: np.ndarray, at: Climb, draws: transforms.Draws, rates: np.ndarray, first: int
+    ) -> tuple[Climb, Steps]:
+        """Ascend ``channels (n,)`` as many steps as there are ``rates``; ``first`` counts the steps done before.
+
+        ``draws`` hold ``maps (n, steps, 6)`` and ``seeds (n, steps, 2)``; n is at least ``smallest_batch``.
+        """
+        given = (channels, at.parameters, at.state, at.best, draws.maps, draws.seeds, rates, np.int32(first))
+        with arranged(self.recipe.arithmetic):
+            made = self._steps(*tf.nest.map_structure(tf.constant, given))
+        parameters, state, best, trace, frames = tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
+        return Climb(parameters, state, best), Steps(trace, frames)
+
+    def paint(self, parameters: np.ndarray) -> np.ndarray:
+        """The finished pictures ``(n, s, s, 3) uint8`` of parameters."""
+        return np.asarray(self._eight_bit(self.picture.paint(tf.constant(parameters))).numpy())
+
+    def measure(self, channels: np.ndarray, pictures: np.ndarray) -> Measured:
+        """What the network makes of pictures ``(n, s, s, 3) uint8``, each with its own of ``channels (n,)``."""
+        with arranged(self.recipe.arithmetic):
+            found = self._measure(tf.constant(channels), tf.constant(pictures))
+        return Measured(*(tensor.numpy() for tensor in found))
+
+    def _network(self) -> Callable[[Any, Any], Looked]:
         recipe = self.recipe
-        return start, transforms.draw_maps(recipe.transforms, self.picture.size, recipe.steps, generator)
 
-    def _before(self, picture: Any, channels: Any) -> Any:
-        """Each image's own channel before the ReLU, ``(n, h, w)``, of pictures ``(n, s, s, 3)`` in [0, 1]."""
-        return objectives.pick(self.cut.pre(picture), channels)
+        def seen(picture: Any, channels: Any) -> tuple[Any, Any, Any]:
+            looked = look(recipe.terms, self.cut, self.cut.see(picture), channels, recipe.repeats)
+            return looked.target, looked.score, looked.field
 
-    def _ascend(self, channels: Any, starts: Any, maps: Any) -> dict[str, Any]:
+        compiled = tf.function(seen, jit_compile=True, autograph=False) if recipe.arithmetic == "xla" else seen
+        return lambda picture, channels: Looked(*compiled(picture, channels))
+
+    def _climb(
+        self, channels: Any, parameters: Any, state: Any, best: Any, maps: Any, seeds: Any, rates: Any, first: Any
+    ) -> tuple[Any, ...]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
-        recipe, steps = self.recipe, tf.shape(maps)[1]
-        trace = tf.TensorArray(tf.float32, steps, element_shape=[None])
-        every = max(self.frame_every, 1)
-        count = (steps + every - 1) // every if self.frame_every else 0
-        frames = tf.TensorArray(tf.uint8, count, element_shape=[None, None, None, 3])
+        recipe, steps, every = self.recipe, tf.shape(rates)[0], max(self.frame_every, 1)
+        before = (first + every - 1) // every  # frames taken in earlier steps
+        count = (first + steps + every - 1) // every - before if self.frame_every else 0
+        trace = tf.TensorArray(tf.float32, steps, element_shape=[len(TRACED), None])
+        frames = tf.TensorArray(tf.uint8, count, element_shape=[None, *[self.picture.size] * 2, 3])
 
-        def step(index: Any, parameters: Any, state: Any, trace: Any, frames: Any) -> Any:
+        def step(index: Any, parameters: Any, state: Any, best: Any, trace: Any, frames: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(parameters)
                 picture = self.picture.paint(parameters)  # (n, s, s, 3)
-                seen = transforms.apply(recipe.transforms, recipe.fill, picture, maps[:, index])  # (n, s', s', 3)
-                before = self._before(seen, channels)  # (n, h, w)
-                target = objectives.target(recipe.objective, self.cut, before)  # (n,)
-            gradient = tf.ensure_shape(tape.gradient(target, parameters), parameters.shape)
-            trace = trace.write(index, objectives.score(recipe.objective, self.cut, before))
+                shown = self._moved(picture, maps[:, index], seeds[:, index])  # (n, s', s', 3)
+                looked = self._seen(shown, channels)
+            gradient = tf.ensure_shape(tape.gradient(looked.target, parameters), parameters.shape)
+            field = looked.field
+            spread = [reduce(field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
+            trace = trace.write(index, tf.stack([looked.score, *spread]))
+            if best:
+                better = looked.score > best[1]
+                chosen = tf.reshape(better, [-1, *[1] * len(self.picture.shape)])
+                best = (tf.where(chosen, parameters, best[0]), tf.where(better, looked.score, best[1]))
             if self.frame_every:
                 frames = tf.cond(
-                    index % every == 0,
-                    lambda: frames.write(index // every, self._eight_bit(picture)),
+                    (first + index) % every == 0,
+                    lambda: frames.write((first + index) // every - before, self._eight_bit(picture)),
                     lambda: frames,
                 )
-            moved, state = optimizers.update(recipe.optimizer, parameters, gradient, state, index)
-            return index + 1, self.picture.constrain(moved), state, trace, frames
+            moved, state = optimizers.update(recipe.optimizer, parameters, gradient, state, first + index, rates[index])
+            return index + 1, self.picture.constrain(moved), state, best, trace, frames
 
-        state = optimizers.state_of(recipe.optimizer, starts)
-        _, parameters, _, trace, frames = tf.while_loop(
-            lambda index, *_: index < steps, step, (tf.constant(0), starts, state, trace, frames), parallel_iterations=1
+        _, parameters, state, best, trace, frames = tf.while_loop(
+            lambda index, *_: index < steps,
+            step,
+            (tf.constant(0), parameters, tuple(state), tuple(best), trace, frames),
+            parallel_iterations=1,
         )
-        pictures = self._eight_bit(self.picture.paint(parameters))
-        started = self._eight_bit(self.picture.paint(starts))
-        return {
-            "pictures": pictures,
-            "trace": tf.transpose(trace.stack()),
-            "frames": self._chosen(frames, pictures),
-            **self._measured("start", tf.cast(started, tf.float32) / 255.0, channels),
-            **self._measured("end", tf.cast(pictures, tf.float32) / 255.0, channels),
-            **self._measured("grey", tf.fill(tf.shape(pictures), 0.5), channels),
-        }
+        framed = (
+            tf.transpose(frames.stack(), [1, 0, 2, 3, 4])
+            if self.frame_every
+            else tf.zeros([tf.shape(channels)[0], 0, *[self.picture.size] * 2, 3], tf.uint8)
+        )
+        return parameters, state, best, tf.transpose(trace.stack(), [2, 0, 1]), framed
+
+    def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
+        self.traces += 1
+        plain = tf.cast(pictures, tf.float32) / 255.0
+        looked = self._seen(2.0 * plain - 1.0 if self.signed else plain, channels)
+        return looked.score, tf.reduce_max(looked.field, axis=[1, 2]), looked.field
+
+    def _moved(self, picture: Any, maps: Any, seeds: Any) -> Any:
+        """What the network sees of painted pictures ``(n, s, s, 3)``: ``(n, s', s', 3)``, in the network's range."""
+        if self.signed and not isinstance(self.picture, PixelPicture):
+            picture = 2.0 * picture - 1.0
+        slots, fill = self.recipe.transforms, self.recipe.fill
+        return transforms.apply(slots, fill, picture, maps, seeds, 0.0 if self.signed else 0.5)
 
     def _eight_bit(self, picture: Any) -> Any:
+        if self.signed and isinstance(self.picture, PixelPicture):
+            picture = (picture + 1.0) / 2.0
         levels = tf.clip_by_value(picture, 0.0, 1.0) * 255.0
         return tf.cast(tf.round(levels) if self.recipe.rounding == "nearest" else tf.floor(levels), tf.uint8)
 
-    def _measured(self, name: str, picture: Any, channels: Any) -> dict[str, Any]:
-        """Score and largest activation of pictures ``(n, s, s, 3)`` in [0, 1], without transforms."""
-        before = self._before(picture, channels)
-        return {
-            f"score_{name}": objectives.score(self.recipe.objective, self.cut, before),
-            f"max_{name}": tf.reduce_max(self.cut.activate(before), axis=[1, 2]),
-        }
 
-    def _chosen(self, frames: Any, pictures: Any) -> Any:
-        """Every so many frames and the finished picture, ``(n, count, s, s, 3)``; none when not asked for."""
-        if not self.frame_every:
-            return tf.zeros([tf.shape(pictures)[0], 0, *pictures.shape[1:]], tf.uint8)
-        return tf.transpose(tf.concat([frames.stack(), pictures[None]], axis=0), [1, 0, 2, 3, 4])
+class Kernel:
+    """Gradient ascent on one layer under one recipe: its stages, one for each octave, the last of full size."""
+
+    def __init__(self, cut: Cut, recipe: Recipe, frame_every: int = 0):
+        """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none."""
+        self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
+        self.recipe = recipe
+        self.frame_every = frame_every
+        self.smallest_batch = smallest_batch(self.cut)
+        self.stages = [Stage(self.cut, recipe, size, frame_every) for size in octave_sizes(recipe)]
+
+    @property
+    def traces(self) -> int:
+        """How often TensorFlow traced: twice for a picture of one size, its steps and what is measured."""
+        return sum(stage.traces for stage in self.stages)
+
+
+def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
+    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+
+@contextlib.contextmanager
+def arranged(arithmetic: str) -> Iterator[None]:
+    """Let TensorFlow arrange graphs for a recipe's ``arithmetic`` inside the block.
+
+    That happens when a graph is first run: ``mixed`` puts what is safe into bfloat16 on cores, float16 on a GPU;
+    ``plain`` leaves every operation as it was written, so that it rounds as it does outside of a graph.
+    """
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    option = {
+        "mixed": "auto_mixed_precision" if gpu else "auto_mixed_precision_onednn_bfloat16",
+        "plain": "disable_meta_optimizer",
+    }.get(arithmetic)
+    if option is None:
+        yield
+        return
+    tf.config.optimizer.set_experimental_options({option: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({option: False})

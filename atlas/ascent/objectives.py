@@ -1,36 +1,131 @@
-"""Objectives: the one number per image that ascends. Never a mean over the batch: that would couple its images."""
+"""Objectives: the one number per image that ascends. Never a mean over the batch: that would couple its images.
 
+Only the pictures of one job, where diversity is asked for, look at each other.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from atlas.networks.cut import Cut
-from atlas.spec.recipe import Channel
+from atlas.errors import AtlasError
+from atlas.networks.cut import Cut, Sight, channel, whole
+from atlas.networks.seen import Seen
+from atlas.spec.objectives import Channel, Class, Direction, Diversity, Layer, Neuron, Objective
 
 
-def pick(values: Any, channels: Any) -> Any:
-    """Each image's own channel: ``(n, h, w)`` from ``values (n, h, w, c)`` and ``channels (n,) int32``."""
-    return tf.gather(values, channels, axis=3, batch_dims=1)
+@dataclass(frozen=True)
+class Looked:
+    """What the terms make of a batch of n.
 
-
-def target(objective: Channel, cut: Cut, before: Any) -> Any:
-    """What ascends, ``(n,)``, from each image's own channel before the layer's ReLU, ``before (n, h, w)``.
-
-    Of a layer that ends in a ReLU, the mean activation, plus ``leak`` times the mean of what lies below zero. Without a
-    leak, an image whose channel is nowhere above zero would have no gradient and stay grey: for that image, and only
-    while that is so, the mean before the ReLU ascends instead.
+    ``target (n,)`` is what ascends, ``score (n,)`` the objective's number as reported, without leaks or rescues;
+    ``field (n, h, w)`` is where the first term looks: the activations of its channel, or what it has in their place.
     """
-    if not cut.relu or objective.sign < 0:
-        return objective.sign * tf.reduce_mean(before, axis=[1, 2])
-    active = tf.reduce_mean(cut.activate(before), axis=[1, 2])
-    if objective.leak > 0:
-        return active + objective.leak * tf.reduce_mean(tf.minimum(before, 0.0), axis=[1, 2])
-    alive = tf.reduce_any(before > 0, axis=[1, 2])
-    return tf.where(alive, active, tf.reduce_mean(before, axis=[1, 2]))
+
+    target: Any
+    score: Any
+    field: Any
 
 
-def score(objective: Channel, cut: Cut, before: Any) -> Any:
-    """The objective's number as reported, ``(n,)``: without leak or rescue."""
-    if objective.sign < 0:
-        return -tf.reduce_mean(before, axis=[1, 2])
-    return tf.reduce_mean(cut.activate(before), axis=[1, 2])
+def look(terms: tuple[Objective, ...], cut: Cut, seen: Seen, channels: Any, repeats: int = 1) -> Looked:
+    """The weighted sum of ``terms`` for what the network sees, each image with its own of ``channels (n,) int32``.
+
+    With ``repeats`` r the images of one job lie next to each other, r of them, and may be held against each other.
+    Raises AtlasError when a term does not fit its layer.
+    """
+    found = [_of_term(term, cut, seen, channels, repeats) for term in terms]
+    return Looked(
+        target=tf.add_n([term.weight * one.target for term, one in zip(terms, found, strict=True)]),
+        score=tf.add_n([term.weight * one.score for term, one in zip(terms, found, strict=True)]),
+        field=next(one.field for term, one in zip(terms, found, strict=True) if not isinstance(term, Diversity)),
+    )
+
+
+def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int) -> Looked:
+    sight = cut.classes if isinstance(term, Class) else cut.sight(term.layer)
+    if sight is None:
+        raise AtlasError(f"{cut.layer}: objective class: expected a network with its classifier, received one without")
+    match term:
+        case Channel() | Neuron():
+            own = channels if term.channel is None else tf.fill(tf.shape(channels), term.channel)
+            if term.channel is not None and term.channel >= sight.channels:
+                raise _misfit(sight, f"a channel from 0 to {sight.channels - 1}", str(term.channel))
+            return _raised(term, sight, channel(seen, sight, own))
+        case Layer():
+            values = within(sight.activate(whole(seen, sight)), term.border, sight)  # (n, h, w, c)
+            squares = tf.reduce_mean(tf.square(values), axis=[1, 2, 3])
+            return Looked(squares, squares, tf.reduce_mean(values, axis=3))
+        case Direction():
+            try:
+                along = tf.constant(term.along(sight.channels), tf.float32)
+            except ValueError as error:
+                raise AtlasError(f"{sight.layer}: objective direction: {error}") from error
+            field = tf.reduce_sum(within(sight.activate(whole(seen, sight)), term.border, sight) * along, axis=3)
+            mean = tf.reduce_mean(field, axis=[1, 2])
+            return Looked(mean, mean, field)
+        case Class():
+            logits = whole(seen, sight)
+            if term.index >= sight.channels:
+                raise _misfit(sight, f"a class from 0 to {sight.channels - 1}", str(term.index))
+            logit = logits[..., term.index]  # (n, 1, 1)
+            return Looked(logit[:, 0, 0], logit[:, 0, 0], logit)
+        case Diversity():
+            unlike = unlikeness(sight.activate(whole(seen, sight)), repeats)
+            return Looked(unlike, unlike, unlike[:, None, None])
+
+
+def _raised(term: Channel | Neuron, sight: Sight, before: Any) -> Looked:
+    """A channel or neuron of it from its values before the ReLU, ``before (n, h, w)``.
+
+    Of a layer that ends in a ReLU, the mean activation ascends, plus ``leak`` times the mean of what lies below zero.
+    Without a leak, an image whose channel is nowhere above zero would have no gradient and stay grey: for that image,
+    and only while that is so, the mean before the ReLU ascends instead. With a weight below zero the mean before the
+    ReLU is what is lowered.
+    """
+    whole_field = before
+    before = within(before, term.border, sight) if isinstance(term, Channel) else _position(before, term, sight)
+    plain = tf.reduce_mean(before, axis=[1, 2])
+    if not sight.relu or term.weight < 0:
+        return Looked(plain, plain, whole_field)
+    active = tf.reduce_mean(sight.activate(before), axis=[1, 2])
+    if term.leak > 0:
+        target = active + term.leak * tf.reduce_mean(tf.minimum(before, 0.0), axis=[1, 2])
+    else:
+        target = tf.where(tf.reduce_any(before > 0, axis=[1, 2]), active, plain)
+    return Looked(target, active, sight.activate(whole_field))
+
+
+def _position(before: Any, term: Neuron, sight: Sight) -> Any:
+    """One position of ``(n, h, w)``, as ``(n, 1, 1)``."""
+    height, width = before.shape[1:3]
+    y, x = (height // 2, width // 2) if term.at == "centre" else term.at
+    if y >= height or x >= width:
+        raise _misfit(sight, f"a neuron within its {height} by {width} positions", f"[{y}, {x}]")
+    return before[:, y : y + 1, x : x + 1]
+
+
+def within(values: Any, border: int, sight: Sight) -> Any:
+    """Values ``(n, h, w, ...)`` without ``border`` positions on every side."""
+    height, width = values.shape[1:3]
+    if 2 * border >= min(height, width):
+        raise _misfit(sight, f"a border that leaves something of its {height} by {width} positions", str(border))
+    return values[:, border : height - border, border : width - border] if border else values
+
+
+def unlikeness(values: Any, repeats: int) -> Any:
+    """Minus the mean cosine of each image's channel correlations with those of its job's others, ``(n,)``.
+
+    ``values (n, h, w, c)`` with the images of a job next to each other. After Olah et al. 2017, "diversity".
+    """
+    channels = values.shape[3]
+    flat = tf.reshape(values, [tf.shape(values)[0], -1, channels])  # (n, h w, c)
+    gram = tf.reshape(tf.matmul(flat, flat, transpose_a=True), [-1, repeats, channels * channels])
+    power = tf.reduce_sum(tf.square(gram), axis=2, keepdims=True)  # (jobs, repeats, 1)
+    unit = gram / tf.sqrt(tf.broadcast_to(power, tf.shape(gram)) + 1e-12)
+    alike = tf.matmul(unit, unit, transpose_b=True)  # (jobs, repeats, repeats)
+    others = (tf.reduce_sum(alike, axis=2) - tf.linalg.diag_part(alike)) / (repeats - 1)
+    return tf.reshape(-others, [-1])
+
+
+def _misfit(sight: Sight, expected: str, received: str) -> AtlasError:
+    return AtlasError(f"{sight.layer}: objective: expected {expected}, received {received}")

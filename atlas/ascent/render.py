@@ -1,32 +1,47 @@
-"""From a channel and a recipe to a finished rendering: batches, seeds, and what to do with a dead one."""
+"""From a channel and a recipe to a finished rendering: batches, seeds, measures, and what to do with a dead one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
-from atlas.ascent.kernel import Ascended, Kernel
+from atlas.ascent.ascend import Image, ascend, filled, prepare
+from atlas.ascent.kernel import Kernel, Measured
 from atlas.spec.plan import ATTEMPTS, seed_of
+
+GREY = 128  # mid-grey in 8 bits
+
+WHOLE = 0  # the channel that stands for a whole layer, where an objective looks at none
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """One finished picture with its numbers.
+    """One finished job: its picture with its numbers, and those of its repeats.
 
-    ``picture (size, size, 3) uint8``; ``trace (steps,) float32``; ``state`` is ``activated``, ``dead`` or ``failed``
-    (something was not finite); ``attempt`` counts from 0; ``score`` and ``maximum`` are on the 8-bit picture.
+    ``pictures (repeats, size, size, 3) uint8``, the first is the main one; ``trace (steps, 4) float32`` as
+    ``kernel.TRACED``, of the steps that were taken; ``maps (2, h, w) float32`` is where the objective looks, on the
+    start and on the picture; ``state`` is ``activated``, ``dead`` or ``failed`` (something was not finite); ``attempt``
+    counts from 0; ``score`` and ``maximum`` are on the 8-bit picture.
     """
 
     channel: int
-    picture: np.ndarray
+    pictures: np.ndarray
     trace: np.ndarray
+    maps: np.ndarray
+    frames: np.ndarray
     state: str
+    settled: bool
     attempt: int
     seed: int
     score: dict[str, float]
     maximum: dict[str, float]
-    frames: np.ndarray
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The main picture, ``(size, size, 3) uint8``."""
+        return np.asarray(self.pictures[0])
 
     def record(self) -> dict[str, Any]:
         """The numbers as plain data, as an entry keeps them."""
@@ -37,6 +52,7 @@ class Rendering:
             "max": self.maximum,
             "score": self.score,
             "seed": self.seed,
+            "settled": self.settled,
             "size": list(self.picture.shape[:2]),
             "state": self.state,
             "steps": len(self.trace),
@@ -66,53 +82,72 @@ def _rank(rendering: Rendering) -> tuple[int, float]:
 
 
 def _batch(kernel: Kernel, channels: Sequence[int], attempt: int) -> list[Rendering]:
-    seeds = [seed_of(kernel.recipe, kernel.cut.layer, channel, attempt) for channel in channels]
-    draws = [kernel.draw(seed) for seed in seeds]
-    size = kernel.smallest_batch
-    while size < len(channels):
-        size *= 2
-    filled = [min(index, len(channels) - 1) for index in range(size)]  # the last one fills up
-    result = kernel(
-        np.array([channels[index] for index in filled], np.int32),
-        np.stack([draws[index][0] for index in filled]),
-        np.stack([draws[index][1] for index in filled]),
-    )
+    recipe, layer = kernel.recipe, kernel.cut.layer
+    seeds = {channel: seed_of(recipe, layer, channel, attempt) for channel in channels}
+    images = [
+        prepare(kernel, channel, seed_of(recipe, layer, channel, attempt, repeat))
+        for channel in channels
+        for repeat in range(recipe.repeats)
+    ]
+    ascend(kernel, images)
+    batch = [images[number] for number in filled(kernel, len(images))]
+    stage = kernel.stages[-1]
+    owners = np.array([image.channel for image in batch], np.int32)
+    started = stage.paint(np.stack([image.start for image in batch]))
+    pictures = stage.paint(np.stack([image.parameters for image in batch]))
+    measured = {
+        "start": stage.measure(owners, started),
+        "end": stage.measure(owners, pictures),
+        "grey": stage.measure(owners, np.full_like(pictures, GREY)),
+    }
     return [
-        _rendering(kernel, result, index, channel, attempt, seed)
-        for index, (channel, seed) in enumerate(zip(channels, seeds, strict=True))
+        _rendering(kernel, images, pictures, measured, place * recipe.repeats, attempt, seeds[channel])
+        for place, channel in enumerate(channels)
     ]
 
 
-def _rendering(kernel: Kernel, result: Ascended, i: int, channel: int, attempt: int, seed: int) -> Rendering:
-    score = {
-        "end": float(result.score_end[i]),
-        "grey": float(result.score_grey[i]),
-        "start": float(result.score_start[i]),
-    }
-    maximum = {
-        "end": float(result.max_end[i]),
-        "grey": float(result.max_grey[i]),
-        "start": float(result.max_start[i]),
-    }
-    finite = np.isfinite([*score.values(), *maximum.values()]).all() and np.isfinite(result.trace[i]).all()
+def _rendering(
+    kernel: Kernel,
+    images: list[Image],
+    pictures: np.ndarray,
+    measured: Mapping[str, Measured],
+    first: int,
+    attempt: int,
+    seed: int,
+) -> Rendering:
+    """The rendering of one job, whose images begin with the ``first`` of the batch."""
+    image, repeats = images[first], kernel.recipe.repeats
+    score = {name: float(found.score[first]) for name, found in measured.items()}
+    maximum = {name: float(found.maximum[first]) for name, found in measured.items()}
+    trace = np.concatenate(image.trace)
+    finite = np.isfinite([*score.values(), *maximum.values()]).all() and np.isfinite(trace).all()
     return Rendering(
-        channel=channel,
-        picture=result.pictures[i],
-        trace=result.trace[i],
+        channel=image.channel,
+        pictures=pictures[first : first + repeats],
+        trace=trace,
+        maps=np.stack([measured[name].field[first] for name in ("start", "end")]),
+        frames=_frames(image, pictures[first]) if kernel.frame_every else pictures[:0],
         state="failed" if not finite else "activated" if _activated(kernel, score, maximum) else "dead",
+        settled=image.settled,
         attempt=attempt,
         seed=seed,
         score=score,
         maximum=maximum,
-        frames=result.frames[i],
     )
 
 
-def _activated(kernel: Kernel, score: dict[str, float], maximum: dict[str, float]) -> bool:
+def _frames(image: Image, picture: np.ndarray) -> np.ndarray:
+    """The frames of all octaves at the size of the last, and the finished picture."""
+    side = picture.shape[0]
+    shown = [np.asarray(PIL.Image.fromarray(one).resize((side, side))) for some in image.frames for one in some]
+    return np.stack([*shown, picture])
+
+
+def _activated(kernel: Kernel, score: Mapping[str, float], maximum: Mapping[str, float]) -> bool:
     """Whether the channel is above zero somewhere, and on the mean above its start and mid-grey.
 
     Asked only where a channel is raised that ends in a ReLU: elsewhere there is no zero to be stuck at.
     """
-    if not kernel.cut.relu or kernel.recipe.objective.sign < 0:
+    if not kernel.cut.main.relu or not kernel.recipe.activates:
         return True
     return maximum["end"] > 0 and score["end"] > max(score["start"], score["grey"])

@@ -23,13 +23,15 @@ FRAME_MILLISECONDS, LAST_MILLISECONDS = 80, 1500
 
 
 def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
-    """Write a PNG of the channels' pictures in a square grid, row by row; of one channel its plain picture.
+    """Write a PNG of the channels' pictures in a square grid, row by row; of one its plain picture.
+
+    A recipe's repeats stand next to each other; a recipe of a whole layer makes one picture, whatever the channels.
 
     Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
     """
     renderings = _renderings(ref, layer, channels, recipe, 0)
     buffer = io.BytesIO()
-    Image.fromarray(tile([rendering.picture for rendering in renderings])).save(buffer, "PNG")
+    Image.fromarray(tile([picture for rendering in renderings for picture in rendering.pictures])).save(buffer, "PNG")
     write_atomically(output, buffer.getvalue())
     return [one.channel for one in renderings if one.state == "dead"]
 
@@ -67,9 +69,10 @@ def _renderings(
 ) -> list[Rendering]:
     made: list[Rendering] = []
     try:
-        kernel = Kernel(load(ref).cut(layer), recipe, frame_every)
-        for first in range(0, len(channels), BATCH):
-            made += render(kernel, channels[first : first + BATCH])
+        kernel = Kernel(load(ref).cut(layer, recipe), recipe, frame_every)
+        wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
+        for first in range(0, len(wanted), size):
+            made += render(kernel, wanted[first : first + size])
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient

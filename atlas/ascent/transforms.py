@@ -6,25 +6,33 @@ about the centre of the canvas, where padding and cropping change only the canva
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from atlas.spec.recipe import Rotate, Scale, Shift, Transform, canvas
+from atlas.ascent.resample import resample
+from atlas.spec.recipe import canvas
+from atlas.spec.slots import Noise, RandomCrop, Rotate, Scale, Shift, Transform
 
-GREY = 0.5  # what lies beyond the edge with `fill: grey`
-NUMBERS = 8  # of one map, as TensorFlow's projective transform takes them
 
+@dataclass(frozen=True)
+class Draws:
+    """What is random in the steps of one job.
 
-def draw_maps(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> np.ndarray:
-    """The maps of one job, one for each step: ``(steps, 8) float32``.
-
-    Each takes a pixel of what the network sees to its place in the picture of ``size``, ``(a x + b y + c, d x + e y +
-    f)``, counted from the corner; the last two numbers are 0.
+    ``maps (steps, 6) float32`` take a pixel of what the network sees to its place in the picture, ``(a x + b y + c,
+    d x + e y + f)``, counted from the corner; ``seeds (steps, 2) int32`` are those of the noise.
     """
+
+    maps: np.ndarray
+    seeds: np.ndarray
+
+
+def draw(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> Draws:
+    """The draws of one job for pictures of ``size`` pixels, one for each step."""
     total = np.tile(np.eye(3), (steps, 1, 1))  # (steps, 3, 3), about the centres
-    for transform in transforms:
+    for index, transform in enumerate(transforms):
         match transform:
             case Shift():
                 x, y = generator.uniform(-transform.pixels, transform.pixels, (2, steps))
@@ -36,25 +44,44 @@ def draw_maps(transforms: Sequence[Transform], size: int, steps: int, generator:
                 degrees = _drawn(generator, transform.among, -transform.degrees, transform.degrees, steps)
                 cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
                 total = total @ _matrix(cosine, sine, 0.0, -sine, cosine, 0.0)
-    return _from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2)
+            case RandomCrop():
+                side = canvas(transforms[:index], size)
+                share = np.linspace(transform.first, transform.last, steps)
+                x, y = generator.uniform(-1, 1, (2, steps)) * (1 - share) * side / 2
+                factor = share * side / transform.pixels
+                total = total @ _matrix(factor, 0.0, x, 0.0, factor, y)
+    seeds = np.zeros((steps, 2), np.int32)
+    if _deviation(transforms):
+        seeds = generator.integers(0, 2**31 - 1, (steps, 2)).astype(np.int32)
+    return Draws(_from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2), seeds)
 
 
-def apply(transforms: Sequence[Transform], fill: str, picture: Any, maps: Any) -> Any:
-    """The transformed pictures ``(n, s', s', 3)`` of ``(n, s, s, 3)``, bilinear, one of ``maps (n, 8)`` for each.
+def apply(
+    transforms: Sequence[Transform], fill: str, picture: Any, maps: Any, seeds: Any = None, grey: float = 0.5
+) -> Any:
+    """The transformed pictures ``(n, s', s', 3)`` of ``(n, s, s, 3)``, one of ``maps (n, 6)`` for each.
 
-    ``fill`` is ``reflect`` or ``grey``. The gradient is resampled through the inverse map.
+    ``fill`` is ``reflect`` or ``grey``, whose value is given. ``seeds (n, 2) int32`` are needed where a transform is
+    noise.
     """
-    if not transforms:
-        return picture
-    seen = canvas(transforms, picture.shape[1])
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=picture,
-        transforms=maps,
-        output_shape=[seen, seen],
-        fill_value=GREY,
-        interpolation="BILINEAR",
-        fill_mode="REFLECT" if fill == "reflect" else "CONSTANT",
+    if any(not isinstance(one, Noise) for one in transforms):
+        picture = resample(picture, maps, canvas(transforms, picture.shape[1]), fill, grey)
+    deviation = _deviation(transforms)
+    return picture + deviation * _noise(seeds, picture.shape[1:]) if deviation else picture
+
+
+def _noise(seeds: Any, shape: Any) -> Any:
+    """Normal noise ``(n, *shape)``, each image's made from its own seed ``(2,)`` and by itself."""
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_normal(shape, seed, alg="philox"),
+        seeds,
+        fn_output_signature=tf.TensorSpec(shape, tf.float32),
     )
+
+
+def _deviation(transforms: Sequence[Transform]) -> float:
+    """The deviation of all noise together."""
+    return float(np.sqrt(sum(one.deviation**2 for one in transforms if isinstance(one, Noise))))
 
 
 def _drawn(
@@ -72,7 +99,6 @@ def _matrix(*rows: Any) -> np.ndarray:
 
 
 def _from_corners(maps: np.ndarray, centre_seen: float, centre_picture: float) -> np.ndarray:
-    """Maps about the centres ``(steps, 3, 3)`` as maps about the corners, ``(steps, 8) float32``."""
+    """Maps about the centres ``(steps, 3, 3)`` as maps about the corners, ``(steps, 6) float32``."""
     moved = maps[:, :2, 2] + centre_picture - maps[:, :2, :2].sum(axis=2) * centre_seen  # (steps, 2)
-    rows = np.concatenate([maps[:, :2, :2], moved[:, :, None]], axis=2).reshape(-1, 6)
-    return np.pad(rows, ((0, 0), (0, 2))).astype(np.float32)
+    return np.concatenate([maps[:, :2, :2], moved[:, :, None]], axis=2).reshape(-1, 6).astype(np.float32)

@@ -60,19 +60,24 @@ def layers(
 def show(
     network: Network,
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="A layer's name, as `atlas layers` lists it.")],
-    channels: Annotated[str, typer.Argument(metavar="CHANNELS", help="A channel, or some for a grid: 47, 0-63, 3,5.")],
+    channels: Annotated[
+        str | None,
+        typer.Argument(metavar="[CHANNELS]", help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A .png for the picture or grid, a .gif for the ascent.")
-    ],
+    ] = Path("atlas.png"),
     weights: Annotated[
         str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
     ] = None,
     preprocessing: PreprocessingOption = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="default, lucid or tutorial.")] = "default",
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco or deepdream.")
+    ] = "default",
     steps: Annotated[int | None, typer.Option("--steps", help="Number of updates.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the picture in pixels.")] = None,
     start: Annotated[
-        str | None, typer.Option("--start", help="noise, noise-caffe, grey, black, or the path of a photo.")
+        str | None, typer.Option("--start", help="noise, noise-caffe, grey-noise, grey, black, or the path of a photo.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed gives another picture.")] = None,
 ) -> None:
@@ -90,16 +95,18 @@ def show(
             "network": network,
             "weights": weights,
             "preprocessing": preprocessing,
-            "layers": [{"name": layer, "channels": channels}],
+            "layers": [{"name": layer, "channels": channels or "0"}],
             "recipes": {"shown": {key: value for key, value in changes.items() if value is not None}},
         },
         options.catalog(),
     )
+    asked = request.layers[0]
+    if channels is None and not asked.recipes["shown"].whole:
+        raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     start_tensorflow(1)  # as a build's workers do: the same bytes
     ensure(request.ref)
     from atlas.ascent.show import animation, grid
 
-    asked = request.layers[0]
     draw = animation if output.suffix == ".gif" else grid
     for channel in draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output):
         typer.echo(f"atlas: {asked.facts.name} {channel} stayed dead: not activated with any seed tried", err=True)

@@ -12,7 +12,10 @@ LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable."""
+    """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable.
+
+    ``record`` names what is kept beside the pictures; a frame is kept every ``frame_every`` steps, 0 for none.
+    """
 
     ref: NetworkRef
     network: str
@@ -23,14 +26,16 @@ class Batch:
     jobs: tuple[Job, ...]
     store: str
     record: tuple[str, ...]
+    frame_every: int
     threads: int
 
 
 def batch_size(recipe: Recipe, asked: int | str) -> int:
-    """How many channels ascend together: as asked, or by the size of the picture."""
+    """How many channels ascend together: as asked, or by the size of the picture and how many are made of each."""
     if isinstance(asked, int):
         return asked
-    return next((images for side, images in LARGEST if int(recipe.size) <= side), 4)
+    images = next((images for side, images in LARGEST if int(recipe.size) <= side), 4)
+    return max(1, images // recipe.repeats)
 
 
 def cut(

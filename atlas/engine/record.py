@@ -8,7 +8,7 @@ from atlas.spec.facts import LayerFacts
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.request import Request
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def _outline(layer: LayerFacts) -> dict[str, Any]:
 def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
     layer = groups[0].layer
     shown: dict[int, dict[str, Any]] = {}
+    whole: dict[str, Any] = {}
     for group in groups:
         for job in group.jobs:
             done = outcome.done.get(job.key)
@@ -63,9 +64,11 @@ def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
                 rendering["error"] = done.error
             elif done:
                 rendering |= {"key": job.key, "checksum": done.checksum}
-            shown.setdefault(job.channel, {})[group.recipe_name] = rendering
+            renderings = whole if job.channel is None else shown.setdefault(job.channel, {})
+            renderings[group.recipe_name] = rendering
     return _outline(layer) | {
         "branches": [asdict(branch) for branch in layer.branches],
         "recipes": {group.recipe_name: group.recipe.shown for group in groups},
+        "whole": whole,
         "channels_shown": [{"channel": channel, "renderings": shown[channel]} for channel in sorted(shown)],
     }

@@ -10,6 +10,7 @@ from atlas.engine.worker import Done, Report, done_before, settle, work
 from atlas.errors import AtlasError
 from atlas.spec.config import Compute
 from atlas.spec.plan import Group, Job, Plan
+from atlas.spec.request import Record
 from atlas.store.directory import Store
 
 
@@ -27,11 +28,12 @@ class Outcome:
         return [done for done in self.done.values() if done.state == "failed"]
 
 
-def look_up(plan: Plan, store: Store, record: tuple[str, ...]) -> Outcome:
+def look_up(plan: Plan, store: Store, record: Record) -> Outcome:
     """What the store already has of a plan: presence, length and the artefacts asked for are checked."""
     outcome = Outcome()
-    for _, job in plan.jobs():
-        before = done_before(job, store.record(job.key), record)
+    for group, job in plan.jobs():
+        every = record.frame_every(group.recipe)
+        before = done_before(job, store.record(job.key), record.artefacts, every)
         if before:
             outcome.done[job.key] = before
     outcome.cached = len(outcome.done)
@@ -51,7 +53,7 @@ def run(
     plan: Plan,
     store: Store,
     compute: Compute,
-    record: tuple[str, ...],
+    record: Record,
     *,
     network: str,
     weights_digest: str,
@@ -75,7 +77,8 @@ def run(
             recipe=group.recipe,
             jobs=jobs,
             store=str(store.folder),
-            record=record,
+            record=record.artefacts,
+            frame_every=record.frame_every(group.recipe),
             threads=compute.threads_per_worker,
         )
         for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, workers)

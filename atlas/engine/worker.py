@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from atlas.engine.batches import Batch
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from atlas.spec.facts import NetworkRef
     from atlas.spec.recipe import Recipe
 
-KERNELS_KEPT = 4
+KERNELS_KEPT = 2
+FRAME_COLUMNS = 8
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
 
@@ -43,15 +45,17 @@ class Done:
     """
 
     key: str
-    channel: int
+    channel: int | None
     state: str
     checksum: str = ""
     error: str = ""
 
 
-def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str]) -> Done | None:
+def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int) -> Done | None:
     """What the store says of a job, or None when the entry is not there with everything that is to be recorded."""
     if record is None or not {"picture", *wanted} <= set(record["has"]):
+        return None
+    if frame_every and record["frames"]["every"] != frame_every:
         return None
     return Done(job.key, job.channel, str(record["state"]), str(record["checksum"]))
 
@@ -91,7 +95,7 @@ def work(batch: Batch) -> Report:
     jobs = {job.channel: job for job in batch.jobs}
     done: list[Done] = []
     for job in batch.jobs:
-        before = done_before(job, store.record(job.key), batch.record)
+        before = done_before(job, store.record(job.key), batch.record, batch.frame_every)
         if before:
             done.append(before)
             del jobs[job.channel]
@@ -107,13 +111,15 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
     from atlas.ascent.render import render
 
     try:
-        kernel = _kernel(batch.ref, batch.weights_digest, batch.layer, batch.recipe)
+        kernel = _kernel(batch.ref, batch.weights_digest, batch.layer, batch.recipe, batch.frame_every)
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
         return [_failed(job, error) for job in jobs]
     try:
-        renderings = render(kernel, [job.channel for job in jobs])
+        renderings = render(kernel, [job.channel or 0 for job in jobs])
+    except AtlasError:
+        raise
     except Exception as error:  # whatever TensorFlow raises when it runs: out of memory, most of all
         if len(jobs) > 1:
             return [done for job in jobs for done in _render(batch, store, [job])]
@@ -130,6 +136,7 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
         said = f"its numbers were not finite, also with {ATTEMPTS} other seeds"
         return Done(job.key, job.channel, "failed", error=said)
     record = rendering.record() | {
+        "channel": job.channel,
         "kernel": KERNEL,
         "layer": batch.layer,
         "network": batch.network,
@@ -137,8 +144,17 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
         "versions": versions(),
         "weights": batch.weights_digest,
     }
-    trace = rendering.trace if "trace" in batch.record else None
-    entry = Entry(job.key, record, lossless(rendering.picture), trace)
+    artefacts = {
+        f"repeat-{number}": _bytes(lossless(picture)) for number, picture in enumerate(rendering.pictures[1:], 1)
+    }
+    if "trace" in batch.record:
+        artefacts["trace"] = rendering.trace
+    if "maps" in batch.record:
+        artefacts["maps"] = rendering.maps
+    if "frames" in batch.record:
+        artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
+        record["frames"] = {"every": batch.frame_every, "count": len(rendering.frames), "columns": FRAME_COLUMNS}
+    entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
     with _keeping:
         store.put(entry)
     return Done(job.key, job.channel, rendering.state, entry.checksum)
@@ -149,6 +165,23 @@ def lossless(picture: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", lossless=True, quality=100, method=4)
     return buffer.getvalue()
+
+
+def frame_sheet(frames: Any) -> bytes:
+    """The frames ``(count, h, w, 3) uint8`` of an ascent as one WebP file, FRAME_COLUMNS in a row."""
+    count, height, width, _ = frames.shape
+    rows = -(-count // FRAME_COLUMNS)
+    sheet = np.zeros((rows * height, FRAME_COLUMNS * width, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        top, left = index // FRAME_COLUMNS * height, index % FRAME_COLUMNS * width
+        sheet[top : top + height, left : left + width] = frame
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "WEBP", quality=85, method=4)
+    return buffer.getvalue()
+
+
+def _bytes(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)
 
 
 @functools.lru_cache(maxsize=1)
@@ -171,7 +204,7 @@ def _network(ref: "NetworkRef", weights_digest: str) -> "Network":
 
 
 @functools.lru_cache(maxsize=KERNELS_KEPT)
-def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe") -> "Kernel":
+def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(_network(ref, weights_digest).cut(layer), recipe)
+    return Kernel(_network(ref, weights_digest).cut(layer, recipe), recipe, frame_every)

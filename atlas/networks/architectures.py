@@ -22,18 +22,19 @@ class Download:
     hash: str
 
 
-def build(network: str) -> tuple[Any, Download]:
-    """The architecture of a network of keras.applications without its classes, and where its weights would come from.
+def build(network: str, classes: bool = False) -> tuple[Any, Download]:
+    """The architecture of a network of keras.applications, and where its weights would come from.
 
-    The model takes pictures of any size, ``(None, None, 3)``, or of the default size where the architecture depends
-    on it (NASNet). Its variables have shapes and no values: give them some with ``set_value``. It is built as with
-    ImageNet weights, since some families then differ (EfficientNet rescales once more).
+    Without its ``classes`` the model takes pictures of any size, ``(None, None, 3)``, or of the default size where the
+    architecture depends on it (NASNet); with them always of the default size. Its variables have shapes and no values:
+    give them some with ``set_value``. It is built as with ImageNet weights, since some families then differ
+    (EfficientNet rescales once more).
     """
     import keras
     from keras.src.utils import file_utils
 
     family = family_of(network)
-    side = None if family.free else family.size(network)
+    side = None if family.free and not classes else family.size(network)
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def get_file(*args: Any, **kwargs: Any) -> str:
@@ -48,7 +49,7 @@ def build(network: str) -> tuple[Any, Download]:
     ):
         warnings.simplefilter("ignore")  # MobileNet: that it takes the weights made at 224 px for a free size
         model = getattr(keras.applications, family.keras_name(network))(
-            include_top=False, weights="imagenet", input_shape=(side, side, 3)
+            include_top=classes, weights="imagenet", input_shape=(side, side, 3)
         )
     args, kwargs = calls[0]
     named = {**dict(zip(("fname", "origin"), args, strict=False)), **kwargs}

@@ -22,7 +22,7 @@ def facts(ref: NetworkRef) -> NetworkFacts:
     if is_path(ref.network):
         return _own(ref)
     family = family_of(ref.network)
-    found = record(ref.network)
+    found = record(ref.network, ref.classes)
     return NetworkFacts(
         id=ref.network,
         title=family.keras_name(ref.network),

@@ -1,49 +1,33 @@
 """A network cut at a layer: from pictures to the layer's value before its ReLU."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from atlas.networks.graph import Graph, Node, Value
+from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
-SAME_AT_INFERENCE = {"Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "Identity"}
 COMMUTES_WITH_RELU = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A network from pictures to one layer.
+class Sight:
+    """One layer of a cut.
 
-    ``channels`` is the layer's depth. ``relu`` says whether every value of the layer comes out of a ReLU; then
-    ``pre`` gives the values before it and ``activate`` applies it, with ``ceiling`` its upper bound (6 for ReLU6,
-    None for none). Otherwise ``pre`` gives the layer's own values and ``activate`` changes nothing. Either way
-    ``activate(pre(picture))`` is the layer's output.
+    ``channels`` is its depth. ``relu`` says whether every value of the layer comes out of a ReLU; then ``value`` is
+    what goes into it, with ``ceiling`` the ReLU's upper bound (6 for ReLU6, None for none). Otherwise ``value`` is the
+    layer's own. Either way ``activate`` of that value is the layer's output.
     """
 
     layer: str
     channels: int
     relu: bool
     ceiling: float | None
-    preprocessing: Preprocessing
-    graph: Graph
     value: Value
-    size: tuple[int, int] | None = None
-
-    def pre(self, picture: Any) -> Any:
-        """The layer's values before its ReLU, or its values where it does not end in one.
-
-        Parameters: ``picture`` is ``(n, h, w, 3) float32 in [0, 1]``, of any size, batch and size possibly unknown.
-        Returns ``(n, h', w', channels)``. Preprocessing is inside, once; nothing after the layer is computed.
-        """
-        import tensorflow as tf
-
-        if self.size is not None:
-            picture = resize(picture, self.size)
-        given = preprocess(picture, self.preprocessing, self.graph.shape[2])
-        return tf.cast(self.graph.run(given, [self.value])[0], tf.float32)
 
     def activate(self, values: Any) -> Any:
-        """The layer's output from what ``pre`` gave, shape unchanged."""
+        """The layer's output from its values before the ReLU, shape unchanged."""
         import tensorflow as tf
 
         if not self.relu:
@@ -51,22 +35,96 @@ class Cut:
         return tf.nn.relu(values) if self.ceiling is None else tf.clip_by_value(values, 0.0, self.ceiling)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A network from pictures to one layer, the first of its ``sights``, and to others that are looked at as well.
+
+    ``classes`` are the logits of its classifier, None where it has none. ``size`` is the (h, w) that pictures are
+    resized to, or None.
+    """
+
+    sights: tuple[Sight, ...]
+    preprocessing: Preprocessing
+    graph: Graph
+    size: tuple[int, int] | None = None
+    classes: Sight | None = None
+
+    @property
+    def layer(self) -> str:
+        """The name of the layer that the network is cut at."""
+        return self.main.layer
+
+    @property
+    def main(self) -> Sight:
+        """The layer that the network is cut at."""
+        return self.sights[0]
+
+    def sight(self, layer: str | None) -> Sight:
+        """The sight of a layer, the main one for None."""
+        return self.main if layer is None else next(sight for sight in self.sights if sight.layer == layer)
+
+    def see(self, picture: Any) -> Seen:
+        """What the network makes of pictures.
+
+        Parameters: ``picture`` is ``(n, h, w, 3) float32 in [0, 1]``, of any size, batch and size possibly unknown.
+        Preprocessing is inside, once; only what is asked for is computed.
+        """
+        if self.size is not None:
+            picture = resize(picture, self.size)
+        return Seen(self.graph, preprocess(picture, self.preprocessing, self.graph.shape[2]))
+
+    def pre(self, picture: Any) -> Any:
+        """The main layer's values before its ReLU for pictures ``(n, h, w, 3)``: ``(n, h', w', channels) float32``."""
+        return whole(self.see(picture), self.main)
+
+    def activate(self, values: Any) -> Any:
+        """The main layer's output from what ``pre`` gave, shape unchanged."""
+        return self.main.activate(values)
+
+
+def whole(seen: Seen, sight: Sight) -> Any:
+    """All of a layer before its ReLU, ``(n, h, w, channels) float32``; of classes ``h`` and ``w`` are 1."""
+    import tensorflow as tf
+
+    values = tf.cast(seen.value(sight.value), tf.float32)
+    return values[:, None, None, :] if len(values.shape) == 2 else values
+
+
+def channel(seen: Seen, sight: Sight, channels: Any) -> Any:
+    """Each image's own channel of a layer before its ReLU, ``(n, h, w) float32``, for ``channels (n,) int32``."""
+    import tensorflow as tf
+
+    if len(seen.graph.shape_of(sight.value)) == 2:
+        return tf.gather(whole(seen, sight), channels, axis=3, batch_dims=1)
+    return tf.cast(seen.channel(sight.value, channels), tf.float32)
+
+
 def cut(
-    graph: Graph, layer: str, value: Value, preprocessing: Preprocessing, size: tuple[int, int] | None = None
+    graph: Graph,
+    layers: Sequence[tuple[str, Value]],
+    preprocessing: Preprocessing,
+    size: tuple[int, int] | None = None,
+    classes: tuple[str, Value] | None = None,
 ) -> Cut:
-    """The cut of ``graph`` at ``value``, the output of ``layer``; ``size`` is what pictures are resized to, or None."""
-    index, position = value
-    channels = graph.nodes[index].shapes[position][-1]
+    """The cut of ``graph`` at some layers, each with the value that is its output; the first is the main one.
+
+    ``size`` is what pictures are resized to, or None; ``classes`` is the classifier's layer where it is looked at.
+    """
     nodes = list(graph.nodes)
+    sights = tuple(_sight(nodes, layer, value) for layer, value in layers)
+    head = _sight(nodes, *classes) if classes else None
+    return Cut(sights, preprocessing, replace(graph, nodes=tuple(nodes)), size, head)
+
+
+def _sight(nodes: list[Node], layer: str, value: Value) -> Sight:
+    index, position = value
+    channels = int(nodes[index].shapes[position][-1] or 0)
     made: dict[Value, Value] = {}
     ceilings: set[float | None] = set()
     before = _before_relu(nodes, value, made, ceilings)
-    relu = before is not None and len(ceilings) == 1
-    ceiling = ceilings.pop() if relu else None
-    target = before if relu and before is not None else value
-    return Cut(
-        layer, int(channels or 0), relu, ceiling, preprocessing, replace(graph, nodes=tuple(nodes)), target, size
-    )
+    if before is None or len(ceilings) != 1:
+        return Sight(layer, channels, False, None, value)
+    return Sight(layer, channels, True, ceilings.pop(), before)
 
 
 def _before_relu(

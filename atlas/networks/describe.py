@@ -5,7 +5,8 @@ Convolution, batch norm and activation are one such chain, and so are an additio
 the name of its last link, so of ``conv``, ``bn`` and ``relu`` only ``relu`` is listed, of ``add`` and ``out`` only
 ``out`` (unless something else takes the sum as well). Listed are therefore activations, convolutions with theirs
 inside, additions, concatenations over channels, and convolutions that nothing normalises, activates or merges. Pools
-are listed too, though they are no feature layers. Batch norms, padding, dropout, rescaling, products such as those of
+are listed too, though they are no feature layers, and so are the classes of a network that ends in a classifier, one
+channel for each. Batch norms, padding, dropout, rescaling, products such as those of
 squeeze-and-excitation, and whatever has become a single position that sees the whole picture are not listed.
 """
 
@@ -63,12 +64,23 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 stride=math.ceil(max(reach.stride)),
                 kind=kind,
                 feature=kind != "pool",
-                relu=cut(graph, node.name, value, Preprocessing()).relu,
+                relu=cut(graph, [(node.name, value)], Preprocessing()).main.relu,
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
             )
         )
-    return tuple(found)
+    return (*found, *_classes(graph, costs))
+
+
+def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
+    """The layer of the classifier where the network ends in one: a channel for each class, before the softmax."""
+    found = graph.logits()
+    if found is None:
+        return ()
+    name, (index, position) = found
+    channels = graph.nodes[index].shapes[position][-1]
+    cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
+    return (LayerFacts(name, channels or 0, None, 1, "classes", feature=False, relu=False, cost=cost),)
 
 
 def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:

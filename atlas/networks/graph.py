@@ -7,8 +7,8 @@ layer's name. So every value before a ReLU is a value of the graph.
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 Value = tuple[int, int]
@@ -47,10 +47,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in an order in which each comes after its parents; ``shape`` is that of the input, (h, w, c)."""
+    """Nodes in an order in which each comes after its parents.
+
+    ``shape`` is that of the input, (h, w, c); ``output`` is the model's first output.
+    """
 
     nodes: tuple[Node, ...]
     shape: tuple[int | None, int | None, int]
+    output: Value = INPUT
 
     def value(self, name: str) -> Value | None:
         """The output of the layer of that stable name, or None when there is none or it has several."""
@@ -59,34 +63,62 @@ class Graph:
                 return (index, 0)
         return None
 
-    def needed(self, wanted: Iterable[Value]) -> list[int]:
-        """The nodes that have to run for these values, in order."""
+    def shape_of(self, value: Value) -> tuple[int | None, ...]:
+        """The static shape of a value, the batch first."""
+        index, position = value
+        return (None, *self.shape) if index < 0 else self.nodes[index].shapes[position]
+
+    def logits(self) -> tuple[str, Value] | None:
+        """The classifier's layer and its logits, before the softmax; None for a network that ends in no classes."""
+        index, _ = self.output
+        if index < 0 or len(self.shape_of(self.output)) != 2:
+            return None
+        node = self.nodes[index]
+        squashed = node.function in ("softmax", "sigmoid") and len(node.parents) == 1
+        return node.name, node.parents[0] if squashed else self.output
+
+    def needed(self, wanted: Iterable[Value], known: Container[Value] = ()) -> list[int]:
+        """The nodes that have to run for these values, in order; values that are ``known`` need none."""
         found: set[int] = set()
-        stack = [index for index, _ in wanted]
+        stack = [value for value in wanted if value not in known]
         while stack:
-            index = stack.pop()
+            index, _ = stack.pop()
             if index >= 0 and index not in found:
                 found.add(index)
-                stack.extend(parent for parent, _ in self.nodes[index].parents)
+                stack.extend(parent for parent in self.nodes[index].parents if parent not in known)
         return sorted(found)
 
-    def run(self, given: Any, wanted: Sequence[Value]) -> list[Any]:
-        """The tensors of some values for an input ``(n, h, w, c)``, by the nodes that they need and no others."""
-        values: dict[Value, Any] = {INPUT: given}
-        for index in self.needed(wanted):
-            node = self.nodes[index]
-            outputs = node.call([values[parent] for parent in node.parents])
-            several = outputs if isinstance(outputs, list | tuple) else [outputs]
-            values.update(((index, position), output) for position, output in enumerate(several))
-        return [values[value] for value in wanted]
+
+def with_gradient_through(graph: Graph, share: float) -> Graph:
+    """The same graph, where a share of the gradient goes on backwards through every ReLU that is shut."""
+    nodes = [replace(node, call=_leaking_back(node, share)) if node.relu else node for node in graph.nodes]
+    return replace(graph, nodes=tuple(nodes)) if share else graph
+
+
+def _leaking_back(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def activated(before: Any) -> Any:
+        after = node.call([before])
+        ceiling = node.ceiling
+
+        def back(upstream: Any) -> Any:
+            if ceiling is not None:
+                upstream = tf.where(before < ceiling, upstream, 0.0)
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=after, alpha=share)
+
+        return after, back
+
+    return lambda parents: activated(parents[0])
 
 
 def flatten(model: Any) -> Graph:
     """The graph of a Keras Functional or Sequential model with one input picture."""
     nodes: list[Node] = []
-    _walk(model, [INPUT], "", nodes)
+    outputs = _walk(model, [INPUT], "", nodes)
     _, *shape = model.inputs[0].shape
-    return Graph(tuple(nodes), tuple(shape))
+    return Graph(tuple(nodes), tuple(shape), outputs[0])
 
 
 class Weight(NamedTuple):

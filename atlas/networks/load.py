@@ -10,12 +10,14 @@ from atlas.networks.architectures import build
 from atlas.networks.catalog import facts
 from atlas.networks.cut import Cut, cut
 from atlas.networks.fill import fill_at_random, fill_from_file
-from atlas.networks.graph import Graph, flatten
+from atlas.networks.fuse import fuse
+from atlas.networks.graph import Graph, Value, flatten, with_gradient_through
 from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
-from atlas.networks.record import is_path, record
+from atlas.networks.record import Record, is_path, record
 from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
 from atlas.spec.facts import NetworkFacts, NetworkRef
+from atlas.spec.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Network:
     """A network in memory.
 
     ``model`` is the Keras model with its weights, without preprocessing: for pictures of any size, except NASNet and a
-    user's own, which is as it was saved. ``graph`` is the same as a flat list of computations, for any size that these
-    allow; cuts run it. With embedded weights both end at mixed4.
+    user's own, which is as it was saved. ``plain`` is the same as a flat list of computations, for any size that these
+    allow, and ``graph`` that with batch norms inside the convolutions before them; cuts run one of the two. With
+    embedded weights all end at mixed4.
     """
 
     ref: NetworkRef
@@ -32,22 +35,52 @@ class Network:
     weights: Weights
     model: Any
     graph: Graph
+    plain: Graph
 
-    def cut(self, layer: str) -> Cut:
-        """The network from pictures to a layer.
+    def cut(self, layer: str, recipe: Recipe | None = None) -> Cut:
+        """The network from pictures to a layer, and to what else the recipe's objective looks at.
 
         Raises: NetworkError when there is no such layer, with the nearest right name; WeightsError when the weights do
         not reach it.
         """
+        names = list(dict.fromkeys([layer, *(recipe.layers if recipe else ())]))
+        values = [(name, self._value(name)) for name in names]
+        graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
+        graph = with_gradient_through(graph, recipe.through if recipe else 0.0)
+        classes = self._logits() if recipe and recipe.looks_at_classes else None
+        height, width, _ = graph.shape
+        size = self.record.fixed
+        if height and width and (classes or names[0] == (self.graph.logits() or ("",))[0]):
+            size = (height, width)  # its layers may take any size, its classifier need not
+        return cut(graph, values, self.facts.preprocessing, size, classes)
+
+    @property
+    def record(self) -> Record:
+        """What Keras tells of it."""
+        return record(self.ref.network, self.ref.classes)
+
+    def _logits(self) -> tuple[str, Value]:
+        found = self.graph.logits()
+        if found is None:
+            raise NetworkError(
+                f"objective class: expected {self.facts.id} with its classifier, received it without; "
+                "write classes: true, or save a network of your own with it"
+            )
+        return found
+
+    def _value(self, layer: str) -> Value:
         if self.facts.layer(layer) is None:
             names = [known.name for known in self.facts.layers]
             near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
             raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
         reason = available(self.ref, layer)
+        logits = self.graph.logits()
+        if logits and logits[0] == layer:
+            return logits[1]
         value = self.graph.value(_keras_name(self.facts.id, layer))
         if reason or value is None:
             raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
-        return cut(self.graph, layer, value, self.facts.preprocessing, record(self.ref.network).fixed)
+        return value
 
 
 def load(ref: NetworkRef) -> Network:
@@ -62,14 +95,15 @@ def load(ref: NetworkRef) -> Network:
     if is_path(ref.network):
         model = open_model(Path(ref.network))
     else:
-        model, _ = build(ref.network)
+        model, _ = build(ref.network, ref.classes)
     if weights.kind == "embedded":
         model = keras.Model(model.input, model.get_layer(EMBEDDED_LAST).output)
     if weights.kind == "random":
         fill_at_random(model, ref.seed)
     elif weights.kind != "own" and weights.path is not None:
         fill_from_file(model, weights.path)
-    return Network(ref, known, weights, model, flatten(model))
+    plain = flatten(model)
+    return Network(ref, known, weights, model, fuse(plain), plain)
 
 
 def _keras_name(network: str, layer: str) -> str:

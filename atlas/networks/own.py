@@ -13,6 +13,7 @@ from atlas.networks import describe as describing
 from atlas.networks.graph import Graph, Value, flatten, inner
 from atlas.networks.hdf5 import check_links
 from atlas.networks.record import Record
+from atlas.networks.seen import Seen
 
 WEIGHTS = "model.weights.h5"
 CODE = {"Lambda": "a Lambda layer", "__lambda__": "a lambda function", "TorchModuleWrapper": "a pickled torch module"}
@@ -58,12 +59,13 @@ def describe(path: Path) -> Record:
     """The record of a user's own network, found by opening it. Raises NetworkError as ``open_model`` does."""
     graph = flatten(open_model(path))
     layers = describing.layers(graph)
-    if not layers:
+    maps = [layer for layer in layers if layer.kind != "classes"]
+    if not maps:
         raise NetworkError(
             f"{path}: expected convolutions, activations or pools with maps to look at, received a network without "
             "any; give one that works on pictures"
         )
-    values = [value for layer in layers if (value := graph.value(layer.name))]
+    values = [value for layer in maps if (value := graph.value(layer.name))]
     height, width, _ = graph.shape
     if height is None or width is None:
         return Record(layers, USUAL_SIZE, _smallest(graph, values))
@@ -81,9 +83,13 @@ def _runs_at(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> bo
     """Whether the layers can be computed for pictures of that (h, w), by tracing them without running anything."""
     import tensorflow as tf
 
+    def look(picture: Any) -> list[Any]:
+        seen = Seen(graph, picture)
+        return [seen.value(value) for value in values]
+
     given = tf.TensorSpec((2, *size, graph.shape[2]), tf.float32)
     try:
-        outputs = tf.function(lambda x: graph.run(x, values)).get_concrete_function(given).structured_outputs
+        outputs = tf.function(look).get_concrete_function(given).structured_outputs
     except Exception:  # whatever a layer raises when a size does not fit it
         return False
     return all(0 not in output.shape for output in outputs)

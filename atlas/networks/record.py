@@ -1,7 +1,7 @@
 """What only Keras can tell of a network, found once and kept as a small JSON file in the user's cache folder.
 
-Found in a process of its own, ``python -m atlas.networks.record NETWORK``, so that whoever asks (a plan, a dispatcher
-that leaves the GPUs to its workers) need not import TensorFlow.
+Found in a process of its own, ``python -m atlas.networks.record NETWORK [classes]``, so that whoever asks (a plan, a
+dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from atlas.networks import known
 from atlas.networks.families import family_of
 from atlas.spec.facts import Branch, LayerFacts
 
-FORMAT = 1  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 2  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -66,28 +66,29 @@ def is_path(network: str) -> bool:
     return network.endswith(".keras") or "/" in network or os.sep in network
 
 
-def record(network: str) -> Record:
+def record(network: str, classes: bool = False) -> Record:
     """The record of a network: written out in the source, kept in the cache folder, or found now.
 
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
+    ``classes`` means one of keras.applications with its classifier.
 
     Raises: NetworkError when there is no such network, or when it cannot be looked at.
     """
-    if network in KNOWN:
+    if network in KNOWN and not classes:
         return KNOWN[network]
     if not is_path(network):
         family_of(network)
-    place = _place(digest_of(network)[:32] if is_path(network) else network)
+    place = _place(digest_of(network)[:32] if is_path(network) else network + "-classes" * classes)
     try:
         return _from_json(json.loads(place.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
-        found = find(network) if "tensorflow" in sys.modules else _find_apart(network)
+        found = find(network, classes) if "tensorflow" in sys.modules else _find_apart(network, classes)
     with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
         write_atomically(place, canonical(asdict(found)).encode())
     return found
 
 
-def find(network: str) -> Record:
+def find(network: str, classes: bool = False) -> Record:
     """The record of a network by building it in Keras; nothing is read from or kept in the cache folder."""
     from atlas.networks import describe, own
     from atlas.networks.architectures import build
@@ -96,13 +97,13 @@ def find(network: str) -> Record:
     if is_path(network):
         return own.describe(Path(network))
     family = family_of(network)
-    model, download = build(network)
+    model, download = build(network, classes)
     size = family.size(network)
     return Record(
         describe.layers(flatten(model)),
         size=size,
         smallest=family.smallest,
-        fixed=None if family.free else (size, size),
+        fixed=None if family.free and not classes else (size, size),
         file=download.file,
         hash=download.hash,
     )
@@ -128,12 +129,12 @@ def _place(name: str) -> Path:
     return Path(cache) / "atlas" / "networks" / f"{name}-keras{metadata.version('keras')}-v{FORMAT}.json"
 
 
-def _find_apart(network: str) -> Record:
+def _find_apart(network: str, classes: bool) -> Record:
     """``find`` in another process, which sees no GPU."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     folder = str(Path(__file__).resolve().parent.parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "atlas.networks.record", network]
+    command = [sys.executable, "-m", "atlas.networks.record", network, *["classes"] * classes]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
@@ -159,7 +160,7 @@ def _from_json(data: dict[str, Any]) -> Record:
 def main() -> None:
     """Print the record of the network that the command line names, or why there is none, as the last line."""
     try:
-        print(canonical(asdict(find(sys.argv[1]))))
+        print(canonical(asdict(find(sys.argv[1], "classes" in sys.argv[2:]))))
     except AtlasError as error:
         print(canonical({"error": str(error)}))
 

@@ -74,7 +74,7 @@ def ensure(ref: NetworkRef) -> Weights:
     weights = locate(ref)
     if weights.kind != "imagenet" or _is_whole(weights):
         return weights
-    return replace(weights, path=_download(ref.network))
+    return replace(weights, path=_download(ref))
 
 
 def available(ref: NetworkRef, layer: str) -> str | None:
@@ -99,6 +99,8 @@ def keras_folder() -> Path:
 
 
 def _embedded(ref: NetworkRef) -> Weights:
+    if ref.classes:
+        raise WeightsError(f"expected no classes with embedded weights, which end at {EMBEDDED_LAST}, received some")
     if ref.network != "inceptionv3":
         raise WeightsError(
             f"expected weights imagenet, random or a file for {ref.network}, received embedded; only inceptionv3 is "
@@ -110,7 +112,7 @@ def _embedded(ref: NetworkRef) -> Weights:
 
 
 def _imagenet(ref: NetworkRef) -> Weights:
-    found = record(ref.network)
+    found = record(ref.network, ref.classes)
     path = keras_folder() / found.file
     algorithm = {32: "md5:", 64: "sha256:"}.get(len(found.hash), "file:")
     return Weights(
@@ -147,14 +149,14 @@ def _is_whole(weights: Weights) -> bool:
         return False
 
 
-def _download(network: str) -> Path:
+def _download(ref: NetworkRef) -> Path:
     """The ImageNet weights of a network, fetched by Keras's own code, which checks their hash."""
     start_tensorflow(1)
     import keras
 
     from atlas.networks.architectures import build
 
-    _, wanted = build(network)
+    _, wanted = build(ref.network, ref.classes)
     folder = keras_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,10 +170,11 @@ def _download(network: str) -> Path:
                 file_hash=wanted.hash or None,
             )
     except Exception as error:  # Keras raises a bare Exception when a host cannot be reached
-        instead = "; or write weights: embedded, which needs no download" if network == "inceptionv3" else ""
+        embedded = ref.network == "inceptionv3" and not ref.classes
+        instead = "; or write weights: embedded, which needs no download" if embedded else ""
         raise WeightsError(
-            f"expected the ImageNet weights of {network} in {folder} or from their host, received: {_reason(error)}; "
-            f"fetch {wanted.origin} by hand and put it into {folder} as {wanted.file}{instead}"
+            f"expected the ImageNet weights of {ref.network} in {folder} or from their host, received: "
+            f"{_reason(error)}; fetch {wanted.origin} by hand and put it into {folder} as {wanted.file}{instead}"
         ) from error
     return Path(found)
 

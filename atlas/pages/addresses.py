@@ -1,10 +1,10 @@
 """Every address of a site, from the atlas's folder, with ``/`` between: names that last and do no harm."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from atlas.errors import SiteError
-from atlas.pages.manifest import Atlas, Layer
+from atlas.pages.manifest import Atlas, Layer, Rendering
 
 HOME = "index.html"
 MANIFEST = "manifest.json"
@@ -53,9 +53,14 @@ def channel_page(layer: str, channel: int) -> str:
     return f"{layer}/{channel}.html"
 
 
-def picture(atlas: Atlas, layer: str, channel: int, recipe: str) -> str:
-    """The lossless picture of a rendering: the main recipe's has no recipe in its name."""
-    return f"{layer}/{channel}.webp" if recipe == atlas.main else f"{layer}/{channel}.{recipe}.webp"
+def picture(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
+    """The lossless picture of a rendering: the main recipe's has no recipe in its name.
+
+    ``channel`` is None for the picture of a whole layer; ``repeat`` counts those of the same job from 0.
+    """
+    name = "_" if channel is None else str(channel)
+    parts = [name, *([recipe] if recipe != atlas.main else []), *([f"_{repeat}"] if repeat else [])]
+    return f"{layer}/{'.'.join(parts)}.webp"
 
 
 def sheet(layer: str, number: int) -> str:
@@ -88,7 +93,15 @@ def all_addresses(atlas: Atlas, statics: Iterable[str]) -> set[str]:
             addresses |= {strip(layer.name), COVER}
         for channel in layer.shown:
             addresses.add(channel_page(layer.name, channel.number))
-            for recipe, rendering in channel.renderings.items():
-                if rendering.key:
-                    addresses.add(picture(atlas, layer.name, channel.number, recipe))
+            addresses |= _pictures(atlas, layer, channel.number, channel.renderings)
+        addresses |= _pictures(atlas, layer, None, layer.whole)
     return addresses
+
+
+def _pictures(atlas: Atlas, layer: Layer, channel: int | None, renderings: Mapping[str, Rendering]) -> set[str]:
+    return {
+        picture(atlas, layer.name, channel, recipe, repeat)
+        for recipe, rendering in renderings.items()
+        if rendering.key
+        for repeat in range(layer.repeats(recipe))
+    }

@@ -10,10 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from atlas.pages import addresses, images, views, words
-from atlas.pages.manifest import GENERATOR, MANIFEST_SCHEMA, Atlas, Channel, Layer
+from atlas.pages.manifest import GENERATOR, MANIFEST_SCHEMA, Atlas, Channel, Layer, Rendering
 from atlas.store.directory import Store
+from atlas.store.entry import Entry
 
-Numbers = Mapping[tuple[int, str], views.Numbers]  # by channel and recipe
+Numbers = Mapping[tuple[int | None, str], views.Numbers]  # by channel, None for the whole layer, and recipe
 
 
 class Builder:
@@ -34,9 +35,9 @@ class Builder:
         described = []
         for layer in self.atlas.layers:
             numbers = self._pictures(layer)
-            self._layer(layer)
-            tick()
             texts = {name: views.recipe_text(recipe) for name, recipe in layer.recipes.items()}
+            self._layer(layer, numbers, texts)
+            tick()
             for index in range(len(layer.shown)):
                 self._channel(layer, index, numbers, texts)
                 tick()
@@ -48,23 +49,33 @@ class Builder:
     def _pictures(self, layer: Layer) -> Numbers:
         """Copy the layer's pictures, make its sheets, and give the numbers of every entry."""
         side = images.thumbnail_side(len(layer.shown))
-        numbers: dict[tuple[int, str], views.Numbers] = {}
+        numbers: dict[tuple[int | None, str], views.Numbers] = {}
         thumbnails: list[Image.Image | None] = []
         for channel in layer.shown:
             thumbnails.append(None)
             for recipe, rendering in channel.renderings.items():
                 if rendering.key is None:
                     continue
-                entry = self.store.get(rendering.key)
+                entry = self._copy(layer, channel.number, recipe, rendering.key)
                 numbers[channel.number, recipe] = views.read_numbers(entry)
-                self.put(addresses.picture(self.atlas, layer.name, channel.number, recipe), entry.picture)
                 if recipe == self.atlas.main:
                     thumbnails[-1] = images.thumbnail(entry.picture, side, str(self.store.path(rendering.key)))
+        for recipe, rendering in layer.whole.items():
+            if rendering.key:
+                numbers[None, recipe] = views.read_numbers(self._copy(layer, None, recipe, rendering.key))
         for number in addresses.sheets_of(self.atlas, layer):
             part = thumbnails[number * addresses.PER_SHEET : (number + 1) * addresses.PER_SHEET]
             self.put(addresses.sheet(layer.name, number), images.sheet(part, side))
         self._choose(layer, thumbnails)
         return numbers
+
+    def _copy(self, layer: Layer, channel: int | None, recipe: str, key: str) -> Entry:
+        """Put the pictures of an entry at their addresses; the entry."""
+        entry = self.store.get(key)
+        pictures = [entry.picture, *(repeat.tobytes() for repeat in entry.repeats)]
+        for repeat, picture in enumerate(pictures):
+            self.put(addresses.picture(self.atlas, layer.name, channel, recipe, repeat), picture)
+        return entry
 
     def _choose(self, layer: Layer, thumbnails: list[Image.Image | None]) -> None:
         """Take the few thumbnails that stand for the layer on the home page and on the cover."""
@@ -101,7 +112,7 @@ class Builder:
             recipes=[words.recipe_line(name, self.atlas.layers[0].recipes.get(name)) for name in self.atlas.recipes],
         )
 
-    def _layer(self, layer: Layer) -> None:
+    def _layer(self, layer: Layer, numbers: Numbers, texts: Mapping[str, str]) -> None:
         place = self.atlas.layers.index(layer)
         states = [channel.renderings[self.atlas.main].state for channel in layer.shown]
         self._page(
@@ -112,6 +123,10 @@ class Builder:
             sight=words.sight(layer.receptive_field, self.atlas.network),
             kind=words.KIND_WORDS.get(layer.kind, layer.kind),
             few=len(layer.shown) <= images.FEW,
+            whole=[
+                views.rendering_view(self.atlas, layer, None, recipe, numbers.get((None, recipe)), texts[recipe])
+                for recipe in layer.whole
+            ],
             dead=states.count("dead"),
             failed=states.count("failed"),
             missing=states.count("missing"),
@@ -131,7 +146,7 @@ class Builder:
             views.rendering_view(
                 self.atlas, layer, channel, recipe, numbers.get((channel.number, recipe)), texts.get(recipe, "")
             )
-            for recipe in self.atlas.recipes
+            for recipe in channel.renderings
         ]
         self._page(
             "channel.html",
@@ -177,16 +192,16 @@ def environment(templates: Path) -> Environment:
 
 
 def describe(atlas: Atlas, layers: list[dict[str, Any]], cover: views.Picture | None) -> dict[str, Any]:
-    """The content of manifest.json, schema 1. Addresses are relative to the manifest.
+    """The content of manifest.json, schema 2. Addresses are relative to the manifest.
 
     ``generator`` and ``schema`` say what file it is. ``name``, ``title``, ``network``, ``weights`` and ``recipes`` (the
     first is the main one) are as in the store's record. ``cover`` is ``{address, width, height}`` or null. ``channels``
     and ``pages`` count what the atlas shows. Each of ``layers`` has ``name``, ``page``, ``channels`` (the layer's
     depth), ``receptive_field`` (px, null: the whole picture), ``stride``, ``kind``, ``relu``, ``branches``,
-    ``recipes`` in full, and ``shown``: per channel ``channel``, ``page`` and ``renderings`` by recipe, each with
-    ``state`` (``activated``, ``dead``, ``failed``, ``missing``), ``key`` (null without a picture), and, where there is
-    a picture, its address ``picture``, ``size`` ``[height, width]`` and ``score`` ``{start, grey, end}``; where it
-    failed, ``error``.
+    ``recipes`` in full, ``whole``: renderings of the whole layer by recipe, and ``shown``: per channel ``channel``,
+    ``page`` and ``renderings`` by recipe. A rendering has ``state`` (``activated``, ``dead``, ``failed``, ``missing``),
+    ``key`` (null without a picture), and, where there is a picture, its address ``picture``, those of its ``repeats``,
+    ``size`` ``[height, width]`` and ``score`` ``{start, grey, end}``; where it failed, ``error``.
     """
     shown = sum(len(layer.shown) for layer in atlas.layers)
     return {
@@ -207,21 +222,31 @@ def describe(atlas: Atlas, layers: list[dict[str, Any]], cover: views.Picture | 
 def _describe_layer(atlas: Atlas, layer: Layer, numbers: Numbers) -> dict[str, Any]:
     shown = []
     for channel in layer.shown:
-        renderings = {}
-        for recipe, rendering in channel.renderings.items():
-            value: dict[str, Any] = {"state": rendering.state, "key": rendering.key}
-            if made := numbers.get((channel.number, recipe)):
-                value["picture"] = addresses.picture(atlas, layer.name, channel.number, recipe)
-                value["size"] = [made.height, made.width]
-                value["score"] = {"start": made.start, "grey": made.grey, "end": made.end}
-            if rendering.error:
-                value["error"] = rendering.error
-            renderings[recipe] = value
+        renderings = _describe(atlas, layer, channel.number, channel.renderings, numbers)
         page = addresses.channel_page(layer.name, channel.number)
         shown.append({"channel": channel.number, "page": page, "renderings": renderings})
-    facts = {key: value for key, value in vars(layer).items() if key not in ("branches", "shown")}
+    facts = {key: value for key, value in vars(layer).items() if key not in ("branches", "shown", "whole")}
     branches = [vars(branch) for branch in layer.branches]
-    return {**facts, "page": addresses.layer_page(layer.name), "branches": branches, "shown": shown}
+    whole = _describe(atlas, layer, None, layer.whole, numbers)
+    page = addresses.layer_page(layer.name)
+    return {**facts, "page": page, "branches": branches, "whole": whole, "shown": shown}
+
+
+def _describe(
+    atlas: Atlas, layer: Layer, channel: int | None, renderings: Mapping[str, Rendering], numbers: Numbers
+) -> dict[str, Any]:
+    described = {}
+    for recipe, rendering in renderings.items():
+        value: dict[str, Any] = {"state": rendering.state, "key": rendering.key}
+        if made := numbers.get((channel, recipe)):
+            places = [addresses.picture(atlas, layer.name, channel, recipe, n) for n in range(layer.repeats(recipe))]
+            value["picture"], value["repeats"] = places[0], places[1:]
+            value["size"] = [made.height, made.width]
+            value["score"] = {"start": made.start, "grey": made.grey, "end": made.end}
+        if rendering.error:
+            value["error"] = rendering.error
+        described[recipe] = value
+    return described
 
 
 def _resize(image: Image.Image, side: int) -> Image.Image:

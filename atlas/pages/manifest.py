@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from atlas.errors import SiteError
 
-SCHEMA = 1  # of the record in the store
-MANIFEST_SCHEMA = 1  # of manifest.json
+SCHEMA = 2  # of the record in the store
+MANIFEST_SCHEMA = 2  # of manifest.json
 GENERATOR = "atlas-microscope"  # how a manifest.json and a shelf of ours say that they are ours
 STATES = ("activated", "dead", "failed", "missing")
 
@@ -78,7 +78,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer that the atlas shows. ``recipes`` are in full, by name; ``shown`` goes by channel number."""
+    """One layer that the atlas shows.
+
+    ``recipes`` are in full, by name; ``whole`` has what came of those that make one picture of the whole layer, and
+    ``shown`` the channels by number.
+    """
 
     name: str
     channels: int
@@ -88,7 +92,12 @@ class Layer:
     relu: bool
     branches: tuple[Branch, ...]
     recipes: Mapping[str, Any]
+    whole: Mapping[str, Rendering]
     shown: tuple[Channel, ...]
+
+    def repeats(self, recipe: str) -> int:
+        """How many pictures of one job the recipe makes."""
+        return int(self.recipes.get(recipe, {}).get("repeats", 1))
 
     def branch(self, channel: int) -> Branch | None:
         """The branch that makes the channel, or None in a layer without branches."""
@@ -157,7 +166,9 @@ def _outline_layer(value: Mapping[str, Any], where: str) -> OutlineLayer:
 
 
 def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> Layer:
-    shown = [_channel(channel, recipes, place) for channel, place in _items(value, "channels_shown", where)]
+    whole = _get(value, "whole", dict, where)
+    own = tuple(name for name in recipes if name not in whole)
+    shown = [_channel(channel, own, place) for channel, place in _items(value, "channels_shown", where)]
     if len({channel.number for channel in shown}) < len(shown):
         raise SiteError(f"{where}: channels_shown: expected each channel once, received one twice; build again")
     return Layer(
@@ -172,6 +183,7 @@ def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> La
             for b, place in _items(value, "branches", where)
         ),
         recipes=_get(value, "recipes", dict, where),
+        whole={name: _rendering(rendering, f"{where}: whole: {name}") for name, rendering in sorted(whole.items())},
         shown=tuple(sorted(shown, key=lambda channel: channel.number)),
     )
 
@@ -182,16 +194,17 @@ def _channel(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> 
     if number < 0 or not set(given) <= set(recipes):
         wanted = f"a channel from 0 on and recipes of {', '.join(recipes)}"
         raise SiteError(f"{where}: expected {wanted}, received {number} and {', '.join(given)}; build again")
-    renderings = {}
-    for name in recipes:
-        rendering = given.get(name, {"key": None, "state": "missing"})
-        place = f"{where}: renderings: {name}"
-        key, state = _optional(rendering, "key", str, place), _get(rendering, "state", str, place)
-        if state not in STATES or (state in ("activated", "dead")) != (key is not None):
-            wanted = f"a state of {', '.join(STATES)}, the first two with a key and the others without"
-            raise SiteError(f"{place}: expected {wanted}, received {state!r} and {key!r}; build again")
-        renderings[name] = Rendering(key, state, str(rendering.get("error", "")))
+    missing = {"key": None, "state": "missing"}
+    renderings = {name: _rendering(given.get(name, missing), f"{where}: renderings: {name}") for name in recipes}
     return Channel(number, renderings)
+
+
+def _rendering(value: Mapping[str, Any], where: str) -> Rendering:
+    key, state = _optional(value, "key", str, where), _get(value, "state", str, where)
+    if state not in STATES or (state in ("activated", "dead")) != (key is not None):
+        wanted = f"a state of {', '.join(STATES)}, the first two with a key and the others without"
+        raise SiteError(f"{where}: expected {wanted}, received {state!r} and {key!r}; build again")
+    return Rendering(key, state, str(value.get("error", "")))
 
 
 def _get(value: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:

@@ -17,7 +17,7 @@ from atlas.store.entry import Entry
 class Numbers:
     """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded.
 
-    ``attempt`` counts from 0, of at most ``attempts``.
+    ``attempt`` counts from 0, of at most ``attempts``; ``settled`` says whether it stopped before its last step.
     """
 
     width: int
@@ -25,6 +25,7 @@ class Numbers:
     attempt: int
     attempts: int
     steps: int
+    settled: bool
     start: float | None
     grey: float | None
     end: float | None
@@ -33,7 +34,7 @@ class Numbers:
 
 def read_numbers(entry: Entry) -> Numbers:
     """The numbers of an entry."""
-    record, trace = entry.record, entry.trace
+    record, trace = entry.record, entry.artefacts.get("trace")
     score: Mapping[str, float | None] = record.get("score", {})
     height, width = record["size"]
     return Numbers(
@@ -42,10 +43,11 @@ def read_numbers(entry: Entry) -> Numbers:
         attempt=record.get("attempt", 0),
         attempts=record.get("attempts", 1),
         steps=record.get("steps", 0),
+        settled=record.get("settled", False),
         start=score.get("start"),
         grey=score.get("grey"),
         end=score.get("end"),
-        trace=() if trace is None else tuple(float(value) for value in trace),
+        trace=() if trace is None else tuple(float(value) for value in trace[:, 0]),
     )
 
 
@@ -84,13 +86,17 @@ class Group:
 
 @dataclass(frozen=True)
 class RenderingView:
-    """One rendering with all that is said of it; ``picture`` is None when there is none."""
+    """One rendering with all that is said of it; ``picture`` is None when there is none.
+
+    ``repeats`` are the pictures that the same recipe made from other seeds.
+    """
 
     recipe: str
     state: str
     word: str
     explanation: str
     picture: Picture | None
+    repeats: tuple[Picture, ...]
     numbers: Numbers | None
     tries: str
     plot: Plot | None
@@ -205,22 +211,26 @@ def _row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
 
 
 def rendering_view(
-    atlas: Atlas, layer: Layer, channel: Channel, recipe: str, numbers: Numbers | None, text: str
+    atlas: Atlas, layer: Layer, channel: Channel | None, recipe: str, numbers: Numbers | None, text: str
 ) -> RenderingView:
-    """All that a channel page says of one rendering; ``text`` is its recipe in full."""
-    rendering: Rendering = channel.renderings[recipe]
+    """All that a page says of one rendering, of a whole layer without ``channel``; ``text`` is its recipe in full."""
+    rendering: Rendering = channel.renderings[recipe] if channel else layer.whole[recipe]
     full = layer.recipes.get(recipe)
-    name = f"{layer.name} channel {channel.number}" + ("" if recipe == atlas.main else f", recipe {recipe}")
-    picture = None
-    if numbers:
-        address = addresses.picture(atlas, layer.name, channel.number, recipe)
-        picture = Picture(address, numbers.width, numbers.height, f"The picture made for {name}")
+    number = channel.number if channel else None
+    name = layer.name if number is None else f"{layer.name} channel {number}"
+    name += "" if recipe == atlas.main else f", recipe {recipe}"
+    made: list[Picture] = []
+    for repeat in range(layer.repeats(recipe) if numbers else 0):
+        address = addresses.picture(atlas, layer.name, number, recipe, repeat)
+        alt = f"The picture made for {name}" + (f", from another seed ({repeat})" if repeat else "")
+        made.append(Picture(address, numbers.width if numbers else 0, numbers.height if numbers else 0, alt))
     return RenderingView(
         recipe=recipe,
         state=rendering.state,
         word=words.state_word(rendering, layer, full),
         explanation=words.explanation(rendering, layer, full),
-        picture=picture,
+        picture=made[0] if made else None,
+        repeats=tuple(made[1:]),
         numbers=numbers,
         tries=f"{numbers.attempt + 1} of at most {numbers.attempts}" if numbers else "",
         plot=plot(numbers.trace) if numbers else None,

@@ -16,6 +16,7 @@ KIND_WORDS = {
     "concat": "concatenation",
     "add": "sum",
     "activation": "activation",
+    "classes": "classes",
 }
 
 
@@ -43,7 +44,7 @@ def sight(receptive_field: int | None, network: Network) -> str:
 
 def state_word(rendering: Rendering, layer: Layer, recipe: Any) -> str:
     """What came of a rendering in a word: ``made`` where it is not asked whether the channel is activated."""
-    asked = layer.relu and objective(recipe) == ("channel", 1)
+    asked = layer.relu and raises_channel(recipe)
     return "made" if rendering.state == "activated" and not asked else STATE_WORDS[rendering.state]
 
 
@@ -55,7 +56,7 @@ def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
         return "The build stopped before this picture was made. The same build again goes on from there."
     if rendering.state == "dead":
         return "No start activated the channel, whatever its seed; this picture came nearest."
-    if not layer.relu or objective(recipe) != ("channel", 1):
+    if not layer.relu or not raises_channel(recipe):
         return (
             "The picture was made. Whether a channel is dead is asked only of layers behind a ReLU, when it is raised."
         )
@@ -69,25 +70,45 @@ def recipe_line(name: str, recipe: Any) -> str:
     return f"{name} ({recipe['base']}, {count(recipe['steps'], 'step')})"
 
 
-def objective(recipe: Any) -> tuple[str, float]:
-    """Name and sign of a recipe's objective; an empty name when the recipe does not say."""
+def terms(recipe: Any) -> list[Mapping[str, Any]]:
+    """The terms of a recipe's objective; none when the recipe does not say."""
     value = recipe.get("objective") if isinstance(recipe, Mapping) else None
-    if not isinstance(value, Mapping):
-        return "", 1
-    sign = value.get("sign", 1)
-    return str(value.get("name", "")), sign if isinstance(sign, int | float) else 1
+    return [term for term in (value if isinstance(value, list) else [value]) if isinstance(term, Mapping)]
+
+
+def raises_channel(recipe: Any) -> bool:
+    """Whether all that a recipe raises is the channel, or a neuron of it, that the picture is named after."""
+    found = terms(recipe)
+    if len(found) != 1 or found[0].get("name") not in ("channel", "neuron"):
+        return False
+    return found[0].get("weight", 1) > 0 and "channel" not in found[0] and "layer" not in found[0]
 
 
 def score_meaning(recipe: Any) -> str:
     """What the score of a recipe measures, for the axis of its plot."""
-    name, sign = objective(recipe)
-    if name == "channel":
-        return (
-            "the channel’s mean activation"
-            if sign > 0
-            else "minus the channel’s mean, before the ReLU where there is one"
-        )
-    return f"what the objective {name} raises" if name else "what the recipe raises"
+    found = terms(recipe)
+    if not found:
+        return "what the recipe raises"
+    if len(found) > 1:
+        return "the weighted sum of " + ", ".join(_meaning(term).removeprefix("minus ") for term in found)
+    return _meaning(found[0])
+
+
+def _meaning(term: Mapping[str, Any]) -> str:
+    name, lowered = str(term.get("name", "")), term.get("weight", 1) < 0
+    layer = f" of {term['layer']}" if "layer" in term else ""
+    channel = f"channel {term['channel']}" if "channel" in term else "the channel"
+    position = "centre neuron" if term.get("at") == "centre" else f"neuron at {term.get('at')}"
+    said = {
+        "channel": f"{channel}’s mean{layer}" if lowered else f"{channel}’s mean activation{layer}",
+        "neuron": f"{channel}’s {position}{layer}",
+        "layer": f"the mean square of the layer’s activations{layer}",
+        "direction": f"the mean along a direction over the channels{layer}",
+        "class": f"the logit of class {term.get('index')}",
+        "diversity": "how unlike the pictures are",
+    }.get(name, f"what the objective {name} raises")
+    behind = ", before the ReLU where there is one" if lowered and name in ("channel", "neuron") else ""
+    return f"minus {said}{behind}" if lowered else said
 
 
 def paper(citation: str) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from atlas.spec.recipe import RECIPES, Frozen, PathText
+from atlas.spec.frozen import Frozen, PathText
+from atlas.spec.recipes import RECIPES
 
+FRAMES = 48  # of an ascent, when nothing else is asked for
 CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
 RECIPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
@@ -85,6 +87,11 @@ class Config(Frozen):
     preprocessing: Literal["tf", "caffe", "torch", "none"] | Numbers | None = Field(
         None, description="How a network of one's own wants its input; required for a .keras file, refused for others."
     )
+    classes: bool = Field(
+        False,
+        description="Take a network of keras.applications with its classifier: its classes are channels of its last "
+        "layer then, and pictures are resized to the size it was trained on.",
+    )
     layers: tuple[str | LayerChoice, ...] | None = Field(
         None,
         min_length=1,
@@ -95,7 +102,14 @@ class Config(Frozen):
         min_length=1,
         description=f"Named recipes, each changes a base ({', '.join(RECIPES)}); the first is the main picture.",
     )
-    record: tuple[Literal["trace"], ...] = Field(("trace",), description="What to keep beside the picture.")
+    record: tuple[Literal["trace", "maps", "frames"], ...] = Field(
+        ("trace",),
+        description="What to keep beside the picture: trace (score, mean, max and min at each step), maps (activations "
+        "before and after), frames (the ascent, for an animation).",
+    )
+    frame_every: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description=f"Steps from frame to frame; when left out, as many as make at most {FRAMES} frames."
+    )
     compute: Compute = Field(Compute(), description="Where the work runs.")
     store: PathText = Field(".atlas", description="Folder of the results, from the current directory.")
     output: PathText | None = Field(

@@ -32,9 +32,10 @@ class LayerFacts:
     ``name`` is the stable name used in configurations, keys and addresses (``block4_conv1``, ``mixed4``, ``stem1``,
     ``outer.inner``). ``channels`` is its depth. ``receptive_field`` is in input pixels, None when a neuron sees the
     whole picture; ``stride`` is the distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``,
-    ``pool``, ``concat``, ``add`` or ``activation``. ``feature`` says whether the layer belongs to "every feature
-    layer" (pools do not). ``relu`` says whether every value of the layer comes out of a ReLU. ``cost`` is the number
-    of multiply-adds from the input to this layer per input pixel, for estimates of time.
+    ``pool``, ``concat``, ``add``, ``activation`` or ``classes`` (a classifier: a channel for each class). ``feature``
+    says whether the layer belongs to "every feature layer" (pools and classes do not). ``relu`` says whether every
+    value of the layer comes out of a ReLU. ``cost`` is the number of multiply-adds from the input to this layer per
+    input pixel, for estimates of time.
     """
 
     name: str
@@ -86,10 +87,12 @@ class NetworkRef:
 
     ``network`` is an id (``vgg19``) or the absolute path of a ``.keras`` file; ``weights`` is ``imagenet``,
     ``embedded``, ``random``, ``own`` (those inside the ``.keras`` file) or an absolute path; ``seed`` decides random
-    weights; ``preprocessing`` overrides the family's own, and is required for a ``.keras`` file.
+    weights; ``preprocessing`` overrides the family's own, and is required for a ``.keras`` file. ``classes`` means a
+    network of keras.applications with its classifier, which fixes its size; a file is always as it was saved.
     """
 
     network: str
     weights: str
     seed: int = 0
     preprocessing: Preprocessing | None = None
+    classes: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from atlas.spec import marks
 from atlas.spec.config import Config, parse_channels
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef
+from atlas.spec.objectives import Channel, Class, Direction, Neuron
 from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.request import Catalog, LayerRequest
@@ -52,6 +53,10 @@ def choose_layers(
         for layer in facts.layers
         if layer.name in chosen
     )
+    for name, recipe in recipes.items():
+        _check_objective(name, recipe, facts, catalog, ref, problems)
+        for request in requests:
+            _check_place(name, recipe, request.facts, facts, problems)
     for name in recipes:
         smallest = min((request.recipes[name].seen for request in requests), default=facts.smallest)
         if smallest < facts.smallest:
@@ -71,6 +76,43 @@ def _channels(layer: LayerFacts, channels: str | int | None, where: marks.Where,
             said = f"expected channels 0 to {layer.channels - 1} of {layer.name}, received {run[-1]}"
             problems.note((*where, "channels"), said)
     return wanted
+
+
+def _check_objective(
+    name: str, recipe: Recipe, facts: NetworkFacts, catalog: Catalog, ref: NetworkRef, problems: Problems
+) -> None:
+    """Note terms that look at a layer which is not there, or at classes of a network that has none."""
+    where: marks.Where = ("recipes", name, "objective")
+    for layer in recipe.layers:
+        known = facts.layer(layer)
+        if known is None:
+            near = nearest(layer, (one.name for one in facts.layers))
+            problems.note(where, f"expected a layer of {facts.id}, received {layer!r}{near}")
+        elif reason := catalog.available(ref, layer):
+            problems.note(where, reason)
+    classes = next((layer.channels for layer in facts.layers if layer.kind == "classes"), 0)
+    for term in recipe.terms:
+        if isinstance(term, Class) and term.index >= classes:
+            wanted = f"a class from 0 to {classes - 1}" if classes else "a network with its classifier (classes: true)"
+            problems.note(where, f"expected {wanted}, received class {term.index}")
+
+
+def _check_place(name: str, recipe: Recipe, layer: LayerFacts, facts: NetworkFacts, problems: Problems) -> None:
+    """Note terms that name channels which the layer they look at does not have."""
+    for term in recipe.terms:
+        looked = layer if isinstance(term, Class) or term.layer is None else facts.layer(term.layer)
+        if looked is None:
+            continue
+        said = None
+        if isinstance(term, Channel | Neuron) and (term.channel or 0) >= looked.channels:
+            said = f"expected a channel from 0 to {looked.channels - 1} of {looked.name}, received {term.channel}"
+        elif isinstance(term, Direction):
+            try:
+                term.along(looked.channels)
+            except ValueError as error:
+                said = f"{error}, for {looked.name}"
+        if said:
+            problems.note(("recipes", name, "objective"), said)
 
 
 def _sized(recipe: Recipe, layer: LayerFacts, facts: NetworkFacts) -> Recipe:

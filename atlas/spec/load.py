@@ -11,8 +11,9 @@ from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
 from atlas.spec.problems import Problems, nearest
-from atlas.spec.recipe import RECIPES, STARTS, Recipe
-from atlas.spec.request import Catalog, LayerRequest, Request
+from atlas.spec.recipe import STARTS, Recipe
+from atlas.spec.recipes import RECIPES
+from atlas.spec.request import Catalog, LayerRequest, Record, Request
 
 WEIGHTS = ("imagenet", "embedded", "random", "own")  # everything else is a path
 
@@ -69,6 +70,10 @@ class _Reader:
         facts = self._facts(ref) if ref else None
         if config is None or ref is None or facts is None:
             raise self.problems.error()
+        first = next(iter(recipes), None)
+        if self.path and first and recipes[first].whole:  # an atlas; one picture without a file may be of a layer
+            said = "expected a first recipe that makes a picture of each channel, received one of whole layers"
+            self.problems.note(("recipes", first), said)
         layers = choose_layers(config, ref, facts, recipes, self.limit, self.catalog, self.problems)
         if self.problems:
             raise self.problems.error()
@@ -143,11 +148,16 @@ class _Reader:
             said = f"expected it only with a .keras file, received it with {config.network}, which brings its own"
             self.problems.note(("preprocessing",), said)
             return None
+        if own and config.classes:
+            said = "expected it only with a network of keras.applications, received it with a .keras file"
+            self.problems.note(("classes",), said)
+            return None
         return NetworkRef(
             network=str(self._path(config.network, "network")) if own else config.network,
             weights=kind if kind in WEIGHTS else str(self._path(given, "weights")),
             seed=int(seed or 0) if kind == "random" else 0,
             preprocessing=self._preprocessing(config.preprocessing),
+            classes=config.classes,
         )
 
     def _path(self, given: str, key: str) -> Path:
@@ -186,7 +196,7 @@ class _Reader:
             ref=ref,
             facts=facts,
             layers=layers,
-            record=config.record,
+            record=Record(config.record, config.frame_every),
             compute=config.compute,
             store=config.store,
             output=Path(output),

@@ -12,15 +12,15 @@ from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.request import Request
 
-KERNEL = 1  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
+KERNEL = 2  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
 ATTEMPTS = 3  # how often a dead job is tried again with another seed
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture to make: a channel, under its key."""
+    """One picture to make: a channel, or a whole layer where it is None, under its key."""
 
-    channel: int
+    channel: int | None
     key: str
 
 
@@ -63,10 +63,12 @@ class Plan:
 def make_plan(request: Request, weights_digest: str) -> Plan:
     """The jobs of a request. ``weights_digest`` names the weights' values, not where they lie."""
     groups = []
+    network = request.facts.id + ("+classes" if request.ref.classes else "")
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
-            identity = identify(request.facts.id, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
-            jobs = tuple(Job(channel, job_key(identity, channel)) for channel in layer.channels)
+            identity = identify(network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
+            channels = (None,) if recipe.whole else layer.channels
+            jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             groups.append(Group(layer.facts, name, recipe, identity, jobs))
     return Plan(request.ref, tuple(groups))
 
@@ -91,14 +93,14 @@ def identify(network: str, weights_digest: str, preprocessing: Preprocessing, la
     )
 
 
-def job_key(identity: str, channel: int) -> str:
-    """The key of one job: 64 hexadecimal digits."""
+def job_key(identity: str, channel: int | None) -> str:
+    """The key of one job: 64 hexadecimal digits; ``channel`` is None for that of a whole layer."""
     return digest({"channel": channel, "group": identity})
 
 
-def seed_of(recipe: Recipe, layer: str, channel: int, attempt: int) -> int:
-    """The seed of a job's random draws: its own for every channel, and another for every attempt."""
-    text = f"{recipe.seed}/{layer}/{channel}/{attempt}"
+def seed_of(recipe: Recipe, layer: str, channel: int, attempt: int, repeat: int = 0) -> int:
+    """The seed of a job's random draws: its own for every channel, and another for every attempt and every repeat."""
+    text = f"{recipe.seed}/{layer}/{channel}/{attempt}" + (f"/{repeat}" if repeat else "")
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 

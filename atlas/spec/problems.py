@@ -4,35 +4,26 @@ import difflib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from atlas.errors import ConfigError
-from atlas.spec import marks, recipe
+from atlas.spec import marks, objectives, slots
 from atlas.spec.config import Compute, LayerChoice, Numbers
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {
     "compute": Compute,
-    "objective": recipe.Channel,
     "LayerChoice": LayerChoice,
     "Numbers": Numbers,
+    "octaves": slots.Octaves,
+    "settle": slots.Settle,
     **{
         kind.model_fields["name"].default: kind
-        for kind in (
-            recipe.Pixel,
-            recipe.Fourier,
-            recipe.Channel,
-            recipe.Pad,
-            recipe.Crop,
-            recipe.Shift,
-            recipe.Scale,
-            recipe.Rotate,
-            recipe.Adam,
-            recipe.Ascent,
-        )
+        for union in (slots.Parameterization, slots.Transform, slots.Optimizer, objectives.Objective)
+        for kind in get_args(get_args(union)[0])
     },
 }
 

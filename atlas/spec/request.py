@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas.spec.config import Compute
+from atlas.spec.config import FRAMES, Compute
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.recipe import Recipe
 
@@ -34,6 +34,20 @@ class LayerRequest:
 
 
 @dataclass(frozen=True)
+class Record:
+    """What is kept beside the pictures: ``artefacts`` by name, and how many steps lie between frames, None for auto."""
+
+    artefacts: tuple[str, ...] = ()
+    every: int | None = None
+
+    def frame_every(self, recipe: Recipe) -> int:
+        """Steps from frame to frame of a recipe; 0 when no frames are kept."""
+        if "frames" not in self.artefacts:
+            return 0
+        return self.every or -(-recipe.steps // FRAMES)
+
+
+@dataclass(frozen=True)
 class Request:
     """What a build was asked for. ``store`` and ``output`` are folders, from the current directory if relative."""
 
@@ -42,7 +56,7 @@ class Request:
     ref: NetworkRef
     facts: NetworkFacts
     layers: tuple[LayerRequest, ...]
-    record: tuple[str, ...]
+    record: Record
     compute: Compute
     store: str
     output: Path

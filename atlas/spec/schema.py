@@ -3,7 +3,8 @@
 from typing import Any
 
 from atlas.spec.config import Config
-from atlas.spec.recipe import RECIPES, Recipe
+from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
 
 
 def json_schema() -> dict[str, Any]:

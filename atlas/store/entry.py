@@ -1,7 +1,8 @@
 """One rendering as one self-describing file: its key, the numbers, the picture, and a checksum over all of it.
 
-An entry is a safetensors file. Its tensors are ``picture`` (the bytes of a lossless WebP file, uint8) and, where
-recorded, ``trace`` (the score at each step, float32). Its metadata hold ``key``, ``record`` (canonical JSON) and
+An entry is a safetensors file. Its tensors are ``picture`` (the bytes of a lossless WebP file, uint8) and further
+artefacts: ``repeat-1`` and on (pictures of the same channel from other seeds, WebP), and, where recorded, ``trace``,
+``maps`` and ``frames``. Its metadata hold ``key``, ``record`` (canonical JSON) and
 ``checksum`` (sha256 over key, record and tensors). safetensors states the length of every tensor in the header, so a
 cut file is seen without reading it whole.
 """
@@ -28,18 +29,26 @@ HEADER_LIMIT = 1 << 20  # bytes; a longer header is not ours
 class Entry:
     """What came of one job.
 
-    ``record`` holds the numbers beside the picture (see ``ascent.render``); ``picture`` is a lossless WebP file;
-    ``trace`` is ``(steps,) float32``, the score at each step, or None when it was not recorded.
+    ``record`` holds the numbers beside the picture (see ``ascent.render``); ``picture`` is a lossless WebP file.
+    ``artefacts`` by name: ``repeat-1`` and on, WebP files as ``(bytes,) uint8``; ``trace (steps, 4) float32``, the
+    score and the mean, maximum and minimum of where the objective looks, at each step; ``maps (2, h, w) float32``,
+    where it looks, on the start and on the picture; ``frames (bytes,) uint8``, a WebP sheet of the ascent's frames.
     """
 
     key: str
     record: Mapping[str, Any]
     picture: bytes
-    trace: np.ndarray | None = field(default=None, compare=False)
+    artefacts: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
+
+    @property
+    def repeats(self) -> list[np.ndarray]:
+        """The pictures of the same job from other seeds, in order: WebP files as ``(bytes,) uint8``."""
+        count = sum(name.startswith("repeat-") for name in self.artefacts)
+        return [self.artefacts[f"repeat-{number}"] for number in range(1, count + 1)]
 
     @property
     def checksum(self) -> str:
-        """sha256 over key, record, picture and trace."""
+        """sha256 over key, record, picture and artefacts."""
         digest = hashlib.sha256(f"{self.key}\n{canonical(self.record)}\n".encode())
         for name, tensor in sorted(_tensors(self).items()):
             digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
@@ -58,9 +67,8 @@ def decode(data: bytes, key: str, where: str) -> Entry:
     try:
         metadata = _metadata(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
         tensors = load(data)
-        entry = Entry(
-            metadata["key"], json.loads(metadata["record"]), tensors["picture"].tobytes(), tensors.get("trace")
-        )
+        picture = tensors.pop("picture").tobytes()
+        entry = Entry(metadata["key"], json.loads(metadata["record"]), picture, tensors)
     except (KeyError, ValueError, struct.error, SafetensorError) as error:
         raise StoreError(
             f"{where}: expected a whole entry, received a damaged file ({error}); delete it and build again"
@@ -101,10 +109,8 @@ def _metadata(header: bytes) -> dict[str, str]:
 
 
 def _tensors(entry: Entry) -> dict[str, np.ndarray]:
-    tensors = {"picture": np.frombuffer(entry.picture, np.uint8)}
-    if entry.trace is not None:
-        tensors["trace"] = np.ascontiguousarray(entry.trace, np.float32)
-    return tensors
+    artefacts = {name: np.ascontiguousarray(array) for name, array in entry.artefacts.items()}
+    return {"picture": np.frombuffer(entry.picture, np.uint8), **artefacts}
 
 
 def _sorted_header(data: bytes) -> bytes:

@@ -22,7 +22,7 @@ def pictures() -> dict[str, Any]:
     from atlas.networks.load import load
     from atlas.spec.facts import NetworkRef, Preprocessing
     from atlas.spec.plan import KERNEL
-    from atlas.spec.recipe import RECIPES
+    from atlas.spec.recipes import RECIPES
 
     picture = keras.Input((None, None, 3))
     first = keras.layers.Conv2D(6, 3, activation="relu", name="first")(picture)

@@ -3,9 +3,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from atlas.ascent.parameterization import COLOURS, FourierPicture, PixelPicture, flat_or_photo, parameterization
+from atlas.ascent.parameterization import COLOURS, FourierPicture, MacoPicture, PixelPicture, parameterization
+from atlas.ascent.starts import photo, resized, start_picture
 from atlas.errors import AtlasError
-from atlas.spec.recipe import RECIPES, Fourier, Pixel, Recipe
+from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
+from atlas.spec.slots import Fourier, Pixel
 
 
 def painted(picture, parameters):
@@ -32,12 +35,12 @@ def test_fourier_paints_what_numpy_paints(contrast, decorrelate):
 
 def test_lucid_s_constants():
     recipe = RECIPES["lucid"]
-    picture = parameterization(recipe)
+    picture = parameterization(recipe, int(recipe.size))
     assert picture == FourierPicture(128, 1.0, True, None)
     assert picture.weights[0, 0] == 128 * 128  # 1 / max(f, 1 / 128) * sqrt(128 * 128)
     assert picture.weights[0, 64] == pytest.approx(128 / 0.5)
     np.testing.assert_allclose(COLOURS[0], np.array([0.26, 0.09, 0.02]) / 0.46195, rtol=1e-6)
-    start = picture.start(recipe, np.random.default_rng(0))
+    start = picture.start(recipe.start, np.random.default_rng(0))
     assert start.std() == pytest.approx(0.01, rel=0.02)
     assert (recipe.steps, recipe.optimizer.rate) == (513, 0.05)
     assert [transform.name for transform in recipe.transforms] == ["pad", "shift", "scale", "rotate", "shift", "crop"]
@@ -58,34 +61,80 @@ def test_a_fixed_contrast_has_no_tint_and_no_pale_pictures():
 @pytest.mark.parametrize("start", ["grey", "black"])
 def test_flat_starts_are_painted_as_they_are(slot, start):
     recipe = Recipe(size=16, parameterization=slot, start=start)
-    picture = parameterization(recipe)
-    drawn = painted(picture, picture.start(recipe, np.random.default_rng(0)))
+    picture = parameterization(recipe, int(recipe.size))
+    drawn = painted(picture, picture.start(recipe.start, np.random.default_rng(0)))
     np.testing.assert_allclose(drawn, 0.5 if start == "grey" else 0.0, atol=0.021)
 
 
-@pytest.mark.parametrize("slot", [Pixel(), Fourier(contrast=None)])
+@pytest.mark.parametrize("slot", [Pixel(), Fourier(contrast=None), Fourier(contrast=None, decorrelate=False)])
 def test_a_photo_is_painted_as_it_is_cropped_to_a_square(slot, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "photo.png"
     Image.fromarray(rng.integers(20, 230, (20, 32, 3), np.uint8)).resize((48, 32)).save(path)
     recipe = Recipe(size=32, parameterization=slot, start=str(path))
-    picture = parameterization(recipe)
-    drawn = painted(picture, picture.start(recipe, rng))
-    np.testing.assert_allclose(drawn, flat_or_photo(str(path), 32), atol=0.02)
+    picture = parameterization(recipe, int(recipe.size))
+    drawn = painted(picture, picture.start(recipe.start, rng))
+    np.testing.assert_allclose(drawn, photo(path, 32), atol=0.02)
 
 
 def test_a_photo_that_is_none_is_one_sentence(tmp_path):
     path = tmp_path / "photo.png"
     path.write_text("no")
     with pytest.raises(AtlasError, match="expected a photo"):
-        flat_or_photo(str(path), 32)
+        photo(path, 32)
 
 
 def test_noise_starts_are_the_tutorial_s():
     picture = PixelPicture(64)
-    plain = picture.start(Recipe(size=64, start="noise"), np.random.default_rng(0))
+    plain = picture.start("noise", np.random.default_rng(0))
     assert 0 <= plain.min() < 0.01
     assert 0.99 < plain.max() <= 1
-    caffe = picture.start(Recipe(size=64, start="noise-caffe", parameterization=Pixel()), np.random.default_rng(0))
+    caffe = picture.start("noise-caffe", np.random.default_rng(0))
     first_clip = np.clip(2 * caffe - 1, -1, 1)
     assert (np.abs(first_clip) == 1).mean() > 0.98  # almost pure -1 and 1 after the first clip
+
+
+def test_grey_noise_is_grey_with_a_trace_of_noise():
+    grey = start_picture("grey-noise", 64, np.random.default_rng(0))
+    assert np.abs(grey - 0.5).max() <= 0.0025
+    assert grey.std() > 0.001
+
+
+def test_resizing_keeps_a_flat_picture_and_its_size_s_own():
+    flat = np.full((20, 20, 3), 0.25, np.float32)
+    np.testing.assert_allclose(resized(flat, 28), np.full((28, 28, 3), 0.25), rtol=1e-6)
+    noise = np.random.default_rng(0).random((20, 20, 3), np.float32)
+    np.testing.assert_array_equal(resized(noise, 20), noise)
+
+
+@pytest.mark.parametrize("decorrelate", [False, True])
+def test_maco_keeps_the_magnitude_whatever_the_phases(decorrelate):
+    picture = MacoPicture(32, 1.5, 1.5, decorrelate, 1.3)
+    parameters = picture.start("noise", np.random.default_rng(0))
+    drawn = painted(picture, parameters)
+    values = np.log(drawn / (1 - drawn))  # the sigmoid undone
+    if decorrelate:
+        values = values @ np.linalg.inv(COLOURS).T
+    assert values.std() == pytest.approx(1.3, rel=0.05)
+    found = np.abs(np.fft.rfft2(values.transpose(2, 0, 1)))[:, 1:-1, 1:-1]  # the edges lose their imaginary half
+    np.testing.assert_allclose(found, np.broadcast_to(picture.magnitude[1:-1, 1:-1], found.shape), rtol=0.02)
+    expected = np.fft.irfft2(picture.magnitude * np.exp(1j * parameters), (32, 32)).transpose(1, 2, 0)
+    np.testing.assert_allclose(values, expected, atol=2e-3)
+
+
+def test_maco_s_magnitude_is_that_of_natural_images():
+    """It falls as f ** -1.5, and has 1.5 times as much energy along the axes as along the diagonals."""
+    magnitude = MacoPicture(128, 1.5, 1.5, True, 1.3).magnitude
+    assert magnitude[0, 0] == 0
+    assert magnitude[0, 8] / magnitude[0, 32] == pytest.approx(4**1.5)
+    diagonal = magnitude[8, 8] * (8 * np.sqrt(2) / 8) ** 1.5
+    assert (magnitude[0, 8] / diagonal) ** 2 == pytest.approx(1.5)
+
+
+def test_maco_takes_the_phases_of_a_photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(path)
+    picture = MacoPicture(32, 1.5, 1.5, False, 1.3)
+    drawn = painted(picture, picture.start(str(path), np.random.default_rng(0)))
+    given = photo(path, 32)
+    assert np.corrcoef(drawn.ravel(), given.ravel())[0, 1] > 0.15  # the edges are the photo's, the contrast is not

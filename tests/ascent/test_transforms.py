@@ -3,7 +3,10 @@ import pytest
 import tensorflow as tf
 
 from atlas.ascent import transforms
-from atlas.spec.recipe import RECIPES, Crop, Pad, Rotate, Scale, Shift, canvas
+from atlas.ascent.resample import resample
+from atlas.spec.recipe import canvas
+from atlas.spec.recipes import RECIPES
+from atlas.spec.slots import Crop, Noise, Pad, RandomCrop, Rotate, Scale, Shift
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def applied(slots, picture, *seeds, fill="grey"):
 
 
 def draw(slots, picture, seed):
-    return transforms.draw_maps(slots, picture.shape[0], 1, np.random.default_rng(seed))[0]
+    return transforms.draw(slots, picture.shape[0], 1, np.random.default_rng(seed)).maps[0]
 
 
 class Fixed:
@@ -34,7 +37,7 @@ class Fixed:
 
 
 def fixed(slots, picture, *fractions):
-    maps = transforms.draw_maps(slots, picture.shape[0], 1, Fixed(*fractions))
+    maps = transforms.draw(slots, picture.shape[0], 1, Fixed(*fractions)).maps
     return transforms.apply(slots, "grey", tf.constant(picture[None]), tf.constant(maps)).numpy()[0]
 
 
@@ -92,8 +95,8 @@ def test_every_image_has_its_own_draw_and_no_other(picture):
 
 
 def test_every_step_has_its_own_draw(picture):
-    maps = transforms.draw_maps(RECIPES["default"].transforms, 24, 50, np.random.default_rng(0))
-    assert maps.shape == (50, 8)
+    maps = transforms.draw(RECIPES["default"].transforms, 24, 50, np.random.default_rng(0)).maps
+    assert maps.shape == (50, 6)
     assert len({one.tobytes() for one in maps}) == 50
     turned = np.rad2deg(np.arctan2(maps[:, 1], maps[:, 0]))
     assert np.abs(turned).max() <= 5 < 2 * np.abs(turned).max()
@@ -125,3 +128,66 @@ def test_the_gradient_is_that_of_the_resampling(picture, fill):
 
 def test_lucid_s_canvas():
     assert canvas(RECIPES["lucid"].transforms, 128) == 140  # 128 + 24, less what the two jitters cut off
+
+
+@pytest.mark.parametrize("fill", ["reflect", "grey"])
+def test_resampling_is_tensorflow_s_own(picture, fill):
+    """Against ImageProjectiveTransformV3, with a map that leaves the picture on every side."""
+    pictures = tf.constant(np.stack([picture, picture[::-1]]))
+    maps = np.array([[1.1, 0.2, -3.3, -0.2, 1.15, 1.7], [0.9, 0, 2.5, 0, 0.9, -4]], np.float32)
+    theirs = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures,
+        transforms=np.pad(maps, ((0, 0), (0, 2))),
+        output_shape=[28, 28],
+        fill_value=0.5,
+        interpolation="BILINEAR",
+        fill_mode={"reflect": "REFLECT", "grey": "CONSTANT"}[fill],
+    )
+    np.testing.assert_allclose(resample(pictures, tf.constant(maps), 28, fill), theirs, atol=1e-5)
+
+
+def test_resampling_does_not_depend_on_the_batch(picture):
+    rng = np.random.default_rng(0)
+    pictures = tf.constant(rng.random((16, 24, 24, 3), np.float32))
+    maps = tf.constant(np.stack([draw(RECIPES["default"].transforms, picture, seed) for seed in range(16)]))
+
+    def made(count):
+        with tf.GradientTape() as tape:
+            tape.watch(some := pictures[:count])
+            found = resample(some, maps[:count], 24, "reflect")
+            total = tf.reduce_sum(tf.square(found))
+        return found[:2].numpy().tobytes(), tape.gradient(total, some)[:2].numpy().tobytes()
+
+    assert made(2) == made(3) == made(4) == made(8) == made(16)
+
+
+def test_a_random_crop_is_a_magnified_part(picture):
+    slots = (RandomCrop(first=0.5, last=0.5, pixels=24),)
+    seen = fixed(slots, picture, 1.0, 0.0)  # as far right and up as it goes: the upper right quarter
+    assert seen.shape == (24, 24, 3)
+    places = np.arange(24) / 2 - 0.25
+    x, y = np.meshgrid(12 + places, places)
+    np.testing.assert_allclose(seen[2:, :-2], bilinear(picture, y, x)[2:, :-2], atol=1e-4)
+
+
+def test_random_crops_shrink_from_the_first_to_the_last(picture):
+    maps = transforms.draw((RandomCrop(pixels=64),), 128, 5, np.random.default_rng(0)).maps
+    np.testing.assert_allclose(maps[:, 0] * 64 / 128, np.linspace(0.5, 0.05, 5), rtol=1e-5)
+    assert canvas((RandomCrop(pixels=64), Pad(pixels=2)), 128) == 68
+
+
+def test_noise_is_the_image_s_own(picture):
+    slots = (Noise(deviation=0.1),)
+    pictures = tf.constant(np.stack([picture] * 4))
+    draws = [transforms.draw(slots, 24, 3, np.random.default_rng(seed)) for seed in range(4)]
+    assert len({one.seeds.tobytes() for one in draws}) == 4
+
+    def made(numbers):
+        seeds = tf.constant(np.stack([draws[number].seeds[1] for number in numbers]))
+        maps = tf.constant(np.stack([draws[number].maps[1] for number in numbers]))
+        return transforms.apply(slots, "grey", pictures[: len(numbers)], maps, seeds).numpy()
+
+    together = made([0, 1, 2, 3])
+    assert (together - picture).std() == pytest.approx(0.1, rel=0.05)
+    assert len({one.tobytes() for one in together}) == 4
+    np.testing.assert_array_equal(made([3, 1])[0], together[3])

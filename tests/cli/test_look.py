@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from atlas.spec.recipe import STARTS
+from atlas.spec.recipes import RECIPES
+
 QUICK = ("--preprocessing", "tf", "--steps", 4, "--size", 32)
 
 
@@ -118,9 +121,15 @@ def test_a_photo_can_be_the_start(shell, toy, tmp_path):
         ({"channels": "5-3"}, "the lower channel first in 5-3"),
         ({"channels": "x"}, "channels such as 0-63,100"),
         ({"layer": "bothe"}, "atlas: layers[0].name: expected a layer of own-"),
-        ({"recipe": "lucd"}, "atlas: recipes.shown.base: expected one of default, lucid, tutorial, received 'lucd'"),
+        (
+            {"recipe": "lucd"},
+            f"atlas: recipes.shown.base: expected one of {', '.join(RECIPES)}, received 'lucd'",
+        ),
         ({"size": 33}, "a multiple of 4"),
-        ({"start": "no.jpg"}, "atlas: recipes.shown.start: expected noise, noise-caffe, grey, black or the path"),
+        (
+            {"start": "no.jpg"},
+            f"atlas: recipes.shown.start: expected {', '.join(STARTS)} or the path",
+        ),
         ({"weights": "no.h5"}, "expected a file of weights at "),
         ({"network": "no.keras"}, "atlas: network: expected a file at "),
     ],

@@ -11,6 +11,7 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -83,7 +84,7 @@ def test_a_second_build_of_a_thousand_channels(tmp_path):
             "versions": {},
             "weights": found.digest,
         }
-        store.put(Entry(job.key, record, buffer.getvalue(), [0.0, 0.5, 0.8, 1.0]))
+        store.put(Entry(job.key, record, buffer.getvalue(), {"trace": np.zeros((4, 4), np.float32)}))
     _, first = timed(tmp_path, "build", "thousand.yaml")
     assert (first.returncode, first.stderr) == (0, "loaded:\n")
     assert first.stdout.startswith("nothing to render: all 1,000 pictures are cached\n")

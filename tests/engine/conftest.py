@@ -31,6 +31,7 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
             jobs=jobs,
             store=str(tmp_path / "store"),
             record=record,
+            frame_every=2 if "frames" in record else 0,
             threads=1,
         )
 

@@ -20,7 +20,7 @@ def asked(tmp_path: Path):
     path.write_text(
         "title: Two\nnetwork: inceptionv3\nweights: embedded\n"
         "layers:\n  - {name: mixed0, channels: '3,1'}\n  - {name: mixed2, channels: 7}\n"
-        "recipes:\n  main: {steps: 8}\n  negative: {steps: 8, objective: {name: channel, sign: -1}}\n"
+        "recipes:\n  main: {steps: 8}\n  negative: {steps: 8, objective: {name: channel, weight: -1}}\n"
     )
     request = load_request(path, {}, CATALOG)
     return request, make_plan(request, "sha256:0")
@@ -64,7 +64,7 @@ def test_the_request_and_the_catalog_are_echoed(asked):
     layer = record["layers"][0]
     assert (layer["channels"], layer["kind"], layer["relu"]) == (256, "concat", True)
     assert layer["branches"][0] == {"name": "1x1", "first": 0, "last": 63}
-    assert layer["recipes"]["negative"]["objective"]["sign"] == -1
+    assert layer["recipes"]["negative"]["objective"]["weight"] == -1
     assert layer["recipes"]["main"]["size"] == 96
     assert record["network"]["id"] == "inceptionv3"
     assert {row["name"] for row in record["outline"] if row["in_atlas"]} == {"mixed0", "mixed2"}

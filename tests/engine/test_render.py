@@ -5,41 +5,68 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from atlas.ascent.kernel import Ascended
+from atlas.ascent.kernel import Climb, Measured, Steps
 from atlas.ascent.render import render
+from atlas.spec.objectives import Channel
 from atlas.spec.plan import ATTEMPTS, seed_of
-from atlas.spec.recipe import Channel, Recipe
+from atlas.spec.recipe import Recipe
 
 RECIPE = Recipe(size=16, steps=3)
 
 
-class Stub:
-    """A kernel whose scores at the end are given by channel and attempt; it notes every batch."""
+class Stage:
+    """A stage whose scores at the end are given by channel and attempt; it notes every batch."""
 
-    smallest_batch = 2
+    def __init__(self, ends, seeds):
+        self.ends, self.seeds, self.batches = ends, seeds, []
+        self.picture = SimpleNamespace(size=16, start=self.start)
 
-    def __init__(self, ends, relu=True, recipe=RECIPE):
-        self.ends, self.recipe, self.cut = ends, recipe, SimpleNamespace(layer="l", relu=relu)
-        self.seeds, self.batches = {}, []
-        for channel in ends:
-            for attempt in range(ATTEMPTS + 2):
-                self.seeds[seed_of(recipe, "l", channel, attempt)] = (channel, attempt)
+    def start(self, _, generator):
+        return np.array(self.seeds[generator.integers(0, 2**62)], np.float32)
 
-    def draw(self, seed):
-        return np.array(self.seeds[seed], np.float32), np.zeros((3, 8), np.float32)
+    def begin(self, starts):
+        return Climb(starts.copy(), (), ())
 
-    def __call__(self, channels, starts, maps):
-        given = [(int(channel), int(attempt)) for channel, attempt in starts]
+    def climb(self, channels, at, draws, rates, first):
+        given = [(int(channel), int(attempt)) for channel, attempt in at.parameters]
         assert [channel for channel, _ in given] == list(channels)
         self.batches.append(given)
-        ends = np.array([self.ends[channel][attempt] for channel, attempt in given], np.float32)
-        zero = np.zeros(len(given), np.float32)
-        pictures = (
-            np.zeros((len(given), 16, 16, 3), np.uint8) + np.array([a for _, a in given], np.uint8)[:, None, None, None]
-        )
-        trace = np.stack([zero, ends, ends], 1)
-        none = np.zeros((len(given), 0, 16, 16, 3), np.uint8)
-        return Ascended(pictures, trace, zero, ends, zero, zero, zero, ends, none)
+        trace = np.zeros((len(given), len(rates), 4), np.float32)
+        trace[:, 1:, 0] = np.array([self.ends[channel][attempt] for channel, attempt in given])[:, None]
+        return at, Steps(trace, np.zeros((len(given), 0, 16, 16, 3), np.uint8))
+
+    def paint(self, parameters):
+        attempts = parameters[:, 1].astype(np.uint8)
+        return np.zeros((len(attempts), 16, 16, 3), np.uint8) + attempts[:, None, None, None]
+
+    def measure(self, channels, pictures):
+        made = [(int(channel), int(picture[0, 0, 0])) for channel, picture in zip(channels, pictures, strict=True)]
+        self.measured += 1
+        second = self.measured % 3 == 2  # the start, the picture, plain grey
+        score = np.array([self.ends[channel][attempt] if second else 0.0 for channel, attempt in made], np.float32)
+        return Measured(score, score, np.zeros((len(made), 2, 2), np.float32))
+
+    measured = 0
+
+
+class Stub:
+    """A kernel of one such stage."""
+
+    smallest_batch = 2
+    frame_every = 0
+
+    def __init__(self, ends, relu=True, recipe=RECIPE):
+        self.recipe, self.cut = recipe, SimpleNamespace(layer="l", main=SimpleNamespace(relu=relu))
+        seeds = {}
+        for channel in ends:
+            for attempt in range(ATTEMPTS + 2):
+                generator = np.random.Generator(np.random.Philox(seed_of(recipe, "l", channel, attempt)))
+                seeds[generator.integers(0, 2**62)] = (channel, attempt)
+        self.stages = [Stage(ends, seeds)]
+
+    @property
+    def batches(self):
+        return self.stages[0].batches
 
 
 def test_an_activated_channel_is_made_once():
@@ -94,7 +121,7 @@ def test_a_layer_without_relu_cannot_be_dead():
 
 
 def test_the_negative_of_a_channel_need_not_be_above_zero():
-    recipe = RECIPE.model_copy(update={"objective": Channel(sign=-1)})
+    recipe = RECIPE.model_copy(update={"objective": Channel(weight=-1)})
     kernel = Stub({1: [0.5]}, recipe=recipe)
     [one] = render(kernel, [1])
     assert one.state == "activated"

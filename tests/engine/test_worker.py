@@ -4,6 +4,7 @@ import dataclasses
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
     entry = Store(asked.store).get(asked.jobs[1].key)
     picture = Image.open(io.BytesIO(entry.picture))
     assert (picture.format, picture.size, picture.mode) == ("WEBP", (32, 32), "RGB")
-    assert entry.trace.shape == (4,)
+    assert entry.artefacts["trace"].shape == (4, 4)
     record = dict(entry.record)
     assert {name: record.pop(name) for name in ("kernel", "layer", "channel", "network", "weights", "versions")} == {
         "kernel": KERNEL,
@@ -56,7 +57,7 @@ def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
     assert record.pop("recipe") == asked.recipe.shown
     assert record.pop("state") == report.done[1].state
     assert record["score"].keys() == record["max"].keys() == {"start", "grey", "end"}
-    assert record.keys() == {"attempt", "attempts", "seed", "size", "steps", "score", "max"}
+    assert record.keys() == {"attempt", "attempts", "seed", "settled", "size", "steps", "score", "max"}
 
 
 def test_the_picture_in_the_entry_is_the_kernel_s_pixel_by_pixel(batch, monkeypatch):
@@ -82,9 +83,9 @@ def test_the_store_is_asked_once_more_just_before_rendering(batch, rendered):
 def test_an_entry_without_an_artefact_that_is_asked_for_is_made_again(batch, rendered):
     bare = batch([1], record=())
     work(bare)
-    assert Store(bare.store).get(bare.jobs[0].key).trace is None
+    assert Store(bare.store).get(bare.jobs[0].key).artefacts == {}
     work(batch([1]))
-    assert Store(bare.store).get(bare.jobs[0].key).trace is not None
+    assert Store(bare.store).get(bare.jobs[0].key).artefacts.keys() == {"trace"}
     work(bare)
     assert rendered == [[1], [1]]
 
@@ -92,13 +93,33 @@ def test_an_entry_without_an_artefact_that_is_asked_for_is_made_again(batch, ren
 def test_a_record_counts_only_with_everything_that_is_wanted():
     job = Job(3, "k")
 
-    def found(*has, wanted=()):
-        return done_before(job, {"has": list(has), "state": "dead", "checksum": "c"}, wanted)
+    def found(*has, wanted=(), every=0):
+        record = {"has": list(has), "state": "dead", "checksum": "c", "frames": {"every": 3}}
+        return done_before(job, record, wanted, every)
 
-    assert done_before(job, None, ()) is None
+    assert done_before(job, None, (), 0) is None
     assert found("picture") == found("picture", "trace", wanted=("trace",)) == Done("k", 3, "dead", "c")
     assert found("picture", wanted=("trace",)) is None
     assert found("trace", wanted=("trace",)) is None
+    assert found("picture", "frames", wanted=("frames",), every=3) == Done("k", 3, "dead", "c")
+    assert found("picture", "frames", wanted=("frames",), every=2) is None
+
+
+def test_what_is_recorded_lies_beside_the_picture(batch):
+    asked = batch([3], record=("trace", "maps", "frames"))
+    asked = replace(asked, recipe=asked.recipe.model_copy(update={"repeats": 2}))
+    work(asked)
+    entry = Store(asked.store).get(asked.jobs[0].key)
+    assert entry.artefacts.keys() == {"frames", "maps", "repeat-1", "trace"}
+    assert entry.artefacts["maps"].shape == (2, 16, 16)
+    assert entry.record["frames"] == {"every": 2, "count": 3, "columns": 8}  # steps 0 and 2, and the picture
+    sheet = Image.open(io.BytesIO(entry.artefacts["frames"].tobytes()))
+    assert sheet.size == (8 * 32, 32)
+    last = np.asarray(sheet)[:, 64:96].astype(int)
+    assert np.abs(last - np.asarray(Image.open(io.BytesIO(entry.picture)))).mean() < 12
+    (repeat,) = entry.repeats
+    assert Image.open(io.BytesIO(repeat.tobytes())).size == (32, 32)
+    assert repeat.tobytes() != entry.picture
 
 
 def test_a_channel_that_breaks_does_not_fail_the_others(batch, monkeypatch):
@@ -169,7 +190,7 @@ from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
 jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
-report = work(Batch(NetworkRef("n", "own"), "n", "w", "l", "main", Recipe(size=32), jobs, {asked.store!r}, (), 1))
+report = work(Batch(NetworkRef("n", "own"), "n", "w", "l", "main", Recipe(size=32), jobs, {asked.store!r}, (), 0, 1))
 print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)

@@ -16,6 +16,7 @@ from atlas.networks.architectures import build
 from atlas.networks.catalog import facts
 from atlas.networks.graph import flatten
 from atlas.networks.known import INCEPTIONV3_NAMES
+from atlas.networks.seen import Seen
 from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
 
 
@@ -64,7 +65,7 @@ def test_the_receptive_field_is_the_true_one() -> None:
     picture = tf.random.stateless_uniform((1, 299, 299, 3), (1, 2))
     with tf.GradientTape() as tape:
         tape.watch(picture)
-        (found,) = graph.run(picture, [value])
+        found = Seen(graph, picture).value(value)
         score = tf.reduce_sum(found[:, 17, 17])
     reached = tf.reduce_max(tf.abs(tape.gradient(score, picture)), (0, 3)).numpy() > 0
     rows, columns = reached.any(1).nonzero()[0], reached.any(0).nonzero()[0]
@@ -86,7 +87,7 @@ def test_known_facts_need_no_tensorflow_and_no_time() -> None:
 def test_a_record_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     find = record.find
-    monkeypatch.setattr(record, "find", lambda network: made.append(network) or find(network))
+    monkeypatch.setattr(record, "find", lambda network, classes: made.append(network) or find(network, classes))
     first = facts(NetworkRef("mobilenetv2", "imagenet"))
     assert facts(NetworkRef("mobilenetv2", "random")) == first
     assert made == ["mobilenetv2"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from atlas.networks.cut import Cut, cut, preprocess, resize
+from atlas.networks.cut import Cut, channel, cut, preprocess, resize
 from atlas.networks.families import family_of, preprocessing
 from atlas.networks.graph import Graph, flatten, stable_names
 from atlas.networks.load import Network, load
@@ -30,6 +30,15 @@ def outputs(network: Network, pictures: tf.Tensor, layers: list[str]) -> list[np
     return [np.asarray(found) for found in keras.Model(network.model.input, tensors)(given, training=False)]
 
 
+def slices_agree(found: Cut, pictures: tf.Tensor) -> None:
+    """One channel for each image is what a gather out of the whole layer gives."""
+    depth = found.main.channels
+    for channels in ([0, depth - 1], [depth // 2, depth // 3]):
+        expected = tf.gather(found.pre(pictures), channels, axis=3, batch_dims=1).numpy()
+        alone = channel(found.see(pictures), found.main, tf.constant(channels)).numpy()
+        np.testing.assert_allclose(alone, expected, atol=2e-5 * np.abs(expected).max() + 1e-7)
+
+
 def close(found: tf.Tensor, expected: np.ndarray) -> None:
     scale = np.abs(expected).max()
     assert scale > 0
@@ -44,10 +53,11 @@ def test_every_layer_of_the_known_networks(network: str, size: tuple[int, int]) 
     for layer, expected in zip(layers, outputs(loaded, pictures, layers), strict=True):
         found = loaded.cut(layer)
         before = found.pre(pictures)
-        assert found.relu
-        assert found.channels == expected.shape[-1]
+        assert found.main.relu
+        assert found.main.channels == expected.shape[-1]
         assert tf.reduce_min(before) < 0
         close(found.activate(before), expected)
+        slices_agree(found, pictures)
 
 
 @pytest.mark.parametrize("network", MEMBERS)
@@ -60,13 +70,14 @@ def test_some_layers_of_other_families(network: str) -> None:
         found = loaded.cut(layer)
         known = loaded.facts.layer(layer)
         assert known is not None
-        assert found.relu == known.relu
+        assert found.main.relu == known.relu
         close(found.activate(found.pre(pictures)), expected)
+        slices_agree(found, pictures)
 
 
 def test_relu6_keeps_its_ceiling() -> None:
     found = load(NetworkRef("mobilenetv2", "random")).cut("Conv1_relu")
-    assert (found.relu, found.ceiling) == (True, 6.0)
+    assert (found.main.relu, found.main.ceiling) == (True, 6.0)
     np.testing.assert_array_equal(found.activate(tf.constant([-1.0, 2.0, 9.0])), [0.0, 2.0, 6.0])
 
 
@@ -104,7 +115,7 @@ def small() -> tuple[keras.Model, Graph]:
 def at(graph: Graph, layer: str) -> Cut:
     value = graph.value(layer)
     assert value is not None
-    return cut(graph, layer, value, PLAIN)
+    return cut(graph, [(layer, value)], PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +128,7 @@ def test_the_walk_back_to_the_relus(layer: str, relu: bool) -> None:
     expected = keras.Model(model.input, model.get_layer(layer).output)(pictures)
     found = at(graph, layer)
     before = found.pre(pictures)
-    assert found.relu == relu
+    assert found.main.relu == relu
     np.testing.assert_allclose(found.activate(before), expected, atol=1e-6)
     assert (tf.reduce_min(before) < 0) == (relu or layer == "mixed")
 
@@ -144,7 +155,7 @@ def test_the_activation_is_back_in_place_after_a_cut() -> None:
 def test_only_what_the_layer_needs_is_computed() -> None:
     _, graph = small()
     needed = at(graph, "second")
-    names = [needed.graph.nodes[index].name for index in needed.graph.needed([needed.value])]
+    names = [needed.graph.nodes[index].name for index in needed.graph.needed([needed.main.value])]
     assert "joined" not in names
     assert "second" not in names  # the ReLU itself is left to activate
     assert "first" in names

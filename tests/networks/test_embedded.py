@@ -36,15 +36,15 @@ def test_agrees_with_the_oracle(network: Network, pictures: tf.Tensor, layer: st
     expected = np.load(DATA / "inceptionv3_means.npz")[layer]
     cut = network.cut(layer)
     found = tf.reduce_mean(cut.activate(cut.pre(pictures)), (1, 2)).numpy()
-    assert found.shape == expected.shape == (2, cut.channels)
+    assert found.shape == expected.shape == (2, cut.main.channels)
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_values_before_the_relu_are_negative_in_places(network: Network, pictures: tf.Tensor) -> None:
     for layer in ("stem1", "stem5", "pool2", *LAYERS):
         cut = network.cut(layer)
-        assert cut.relu
-        assert cut.ceiling is None
+        assert cut.main.relu
+        assert cut.main.ceiling is None
         assert tf.reduce_min(cut.pre(pictures[:1])) < 0
 
 

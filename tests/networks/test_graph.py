@@ -5,6 +5,7 @@ import tensorflow as tf
 from atlas.networks.architectures import build
 from atlas.networks.fill import fill_at_random
 from atlas.networks.graph import flatten, stable_names, weights_of
+from atlas.networks.seen import Seen
 
 
 def nested() -> keras.Model:
@@ -58,7 +59,7 @@ def test_the_graph_computes_what_the_model_does() -> None:
     given = tf.constant(np.random.default_rng(0).random((2, 16, 16, 3)), tf.float32)
     value = graph.value("sum")
     assert value is not None
-    (found,) = graph.run(given, [value])
+    found = Seen(graph, given).value(value)
     np.testing.assert_allclose(found, model(given), atol=1e-6)
 
 

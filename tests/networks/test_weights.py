@@ -99,7 +99,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digest: str) -> None
     """Let Keras's own download code fetch a file from the disk under the name of vgg19's weights."""
     source = tmp_path / "source.h5"
     source.write_bytes(b"weights")
-    monkeypatch.setattr(architectures, "build", lambda _: (None, Download(FILE, source.as_uri(), digest)))
+    monkeypatch.setattr(architectures, "build", lambda *_: (None, Download(FILE, source.as_uri(), digest)))
 
 
 def test_a_download_by_keras_lands_in_its_cache(

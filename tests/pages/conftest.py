@@ -52,7 +52,7 @@ def recipe(sign: int) -> dict[str, Any]:
         "base": "default",
         "parameterization": {"name": "fourier", "decay": 1.0, "decorrelate": True},
         "transforms": [{"name": "shift", "pixels": 8}, {"name": "scale", "from": 0.9, "to": 1.1}],
-        "objective": {"name": "channel", "sign": sign},
+        "objective": {"name": "channel", "weight": sign},
         "optimizer": {"name": "adam", "rate": 0.05},
         "size": 128,
         "steps": 64,
@@ -82,7 +82,7 @@ def entry(key: str, layer: str, channel: int, sign: int, state: str, pixels: byt
         "kernel": 1,
         "versions": {"tensorflow": "2.21.0"},
     }
-    return Entry(key, record, pixels, trace.astype(np.float32) if channel != 3 else None)
+    return Entry(key, record, pixels, {"trace": np.stack([trace] * 4, 1).astype(np.float32)} if channel != 3 else {})
 
 
 def make(
@@ -132,11 +132,12 @@ def make(
                 "relu": True,
                 "branches": [{"name": b, "first": f, "last": t} for b, f, t in BRANCHES] if layer == "mixed2" else [],
                 "recipes": {which: recipe(1 if order == 0 else -1) for order, which in enumerate(recipes)},
+                "whole": {},
                 "channels_shown": listed,
             }
         )
     record = {
-        "schema": 1,
+        "schema": 2,
         "name": name,
         "title": "InceptionV3, first look",
         "network": {

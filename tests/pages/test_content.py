@@ -42,7 +42,7 @@ def test_a_channel_page_says_how_its_picture_was_made(site: Path) -> None:
     assert "Try" not in text
     assert "at the start 0.012 on plain grey 0 on this picture" in text
     assert "parameterization: name: fourier decay: 1.0 decorrelate: true" in text
-    assert "objective: name: channel sign: -1" in text
+    assert "objective: name: channel weight: -1" in text
     assert 'aria-label="Score at each step, from 1 to 64' in (site / "toy" / "mixed2" / "1.html").read_text()
     assert '<svg class="plot"' not in (site / "toy" / "mixed2" / "3.html").read_text()  # no trace was recorded
 

@@ -40,7 +40,7 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("schema",), 2, "expected schema 1, received 2"),
+        (("schema",), 1, "expected schema 2, received 1"),
         (("schema",), True, "schema: expected int, received True"),
         (("title",), None, "title: expected str, received None"),
         (("recipes",), [], "recipes: expected at least one name"),
@@ -81,7 +81,7 @@ def test_a_manifest_that_is_not_ours_has_no_summary(tmp_path: Path, content: str
 
 def test_the_written_manifest_says_what_stands_there(site: Path) -> None:
     manifest = json.loads((site / "toy" / "manifest.json").read_bytes())
-    assert (manifest["generator"], manifest["schema"], manifest["channels"]) == ("atlas-microscope", 1, 26)
+    assert (manifest["generator"], manifest["schema"], manifest["channels"]) == ("atlas-microscope", 2, 26)
     shown = manifest["layers"][0]["shown"][0]
     assert shown["page"] == "mixed0/0.html"
     assert shown["renderings"]["negative"]["picture"] == "mixed0/0.negative.webp"

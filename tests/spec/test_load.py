@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from atlas.errors import ConfigError
 from atlas.spec.load import check_request
-from atlas.spec.recipe import RECIPES
+from atlas.spec.recipes import RECIPES
 from tests.spec.conftest import CATALOG
 
 BASE = "network: inceptionv3\nweights: embedded\n"
@@ -42,13 +42,13 @@ def test_layers_by_name_pattern_and_channels_come_in_the_network_s_order_each_on
 def test_recipes_change_their_base_slot_by_slot(read):
     recipes = (
         "recipes:\n  main: {base: lucid, steps: 9}\n"
-        "  negative: {objective: {name: channel, sign: -1}}\n  flat: {parameterization: {name: pixel}}\n"
+        "  negative: {objective: {weight: -1}}\n  flat: {parameterization: {name: pixel}}\n"
     )
     layer = read(BASE + recipes).layers[0]
     assert list(layer.recipes) == ["main", "negative", "flat"]
     assert layer.recipes["main"].transforms == RECIPES["lucid"].transforms
     assert layer.recipes["main"].steps == 9
-    assert layer.recipes["negative"].objective.sign == -1
+    assert layer.recipes["negative"].objective.weight == -1
     assert layer.recipes["negative"].objective.leak == RECIPES["default"].objective.leak
     assert layer.recipes["flat"].parameterization.name == "pixel"
 
@@ -74,7 +74,8 @@ def test_all_problems_at_once_with_their_places(read):
         "7:20: layers[1].channels: expected channels 0 to 767 of mixed4, received 900",
         "10:19: recipes.main.size: expected 'auto' or greater than or equal to 16, received 12",
         "11:3: recipes.main: expected each key once, received it again",
-        "12:7: recipes.x.base: expected one of default, lucid, tutorial, received 'defalt'; did you mean default?",
+        "12:7: recipes.x.base: expected one of default, preview, lucid, tutorial, unregularised, maco, deepdream, "
+        "received 'defalt'; did you mean default?",
         "13:11: compute.workers: expected 'auto' or a valid integer, received \"2\"",
     ):
         assert any(one.startswith(line) for one in found), (line, found)

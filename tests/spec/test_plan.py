@@ -5,7 +5,8 @@ import pytest
 from atlas.spec import plan as planning
 from atlas.spec.facts import Preprocessing
 from atlas.spec.plan import identify, job_key, make_plan, seed_of
-from atlas.spec.recipe import RECIPES, Recipe, automatic_size
+from atlas.spec.recipe import Recipe, automatic_size
+from atlas.spec.recipes import RECIPES
 
 CONFIG = "network: inceptionv3\nweights: embedded\nlayers: [{name: mixed0, channels: 0-9}]\n"
 

@@ -9,7 +9,7 @@ KEY = "ab" * 32
 
 
 def entry(text=b"picture"):
-    return Entry(KEY, {"state": "activated"}, text, np.ones(3))
+    return Entry(KEY, {"state": "activated"}, text, {"trace": np.ones(3)})
 
 
 def test_what_was_put_is_there_and_nothing_else(tmp_path):

@@ -9,13 +9,15 @@ KEY = "ab" * 32
 
 @pytest.fixture
 def entry():
-    return Entry(KEY, {"channel": 4, "state": "activated", "score": {"end": 1.5}}, b"picture bytes", np.arange(5.0))
+    return Entry(
+        KEY, {"channel": 4, "state": "activated", "score": {"end": 1.5}}, b"picture bytes", {"trace": np.arange(5.0)}
+    )
 
 
 def test_an_entry_comes_back_as_it_was_put(entry):
     back = decode(encode(entry), KEY, "here")
     assert back == entry
-    np.testing.assert_array_equal(back.trace, np.arange(5, dtype=np.float32))
+    np.testing.assert_array_equal(back.artefacts["trace"], np.arange(5.0))
 
 
 def test_the_same_entry_gives_the_same_bytes(entry):

@@ -1,0 +1,21 @@
+"""The ground of every model: nothing unknown, nothing that changes, no silent conversion."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Base of every model: unknown keys are errors, values never change, no silent conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _path(text: str) -> str:
+    if not text or "\0" in text or len(text.encode()) > 1000 or any(len(part) > 200 for part in text.split("/")):
+        raise ValueError("expected a name or path of at most 200 characters between slashes, 1,000 in all")
+    return str(Path(text).expanduser())
+
+
+PathText = Annotated[str, AfterValidator(_path)]

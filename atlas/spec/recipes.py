@@ -1,0 +1,114 @@
+"""The recipes by name, each with its source."""
+
+from atlas.spec.objectives import Channel, Layer
+from atlas.spec.recipe import Recipe
+from atlas.spec.slots import (
+    Adam,
+    Ascent,
+    Crop,
+    Fourier,
+    Maco,
+    Noise,
+    Octaves,
+    Pad,
+    Pixel,
+    RandomCrop,
+    Rotate,
+    Scale,
+    Shift,
+)
+
+RECIPES: dict[str, Recipe] = {
+    "default": Recipe(),
+    "preview": Recipe(base="preview", size=96, steps=24),
+    # Lucid's own: pad 12, jitter 8, scale 0.9..1.1, rotate -10..10 with five extra zeros, jitter 4; Adam 0.05, 512
+    # updates and one more. tensorflow/lucid, optvis/{param,transform,render}.py.
+    "lucid": Recipe(
+        base="lucid",
+        through=0.0,
+        parameterization=Fourier(power=1.0, contrast=None),
+        transforms=(
+            Pad(pixels=12),
+            Shift(pixels=4.0),
+            Scale(among=tuple(round(1 + (i - 5) / 50, 2) for i in range(11))),
+            Rotate(among=(*(float(i) for i in range(-10, 11)), 0.0, 0.0, 0.0, 0.0, 0.0)),
+            Shift(pixels=2.0),
+            Crop(pixels=6),
+        ),
+        objective=Channel(leak=0.0),
+        optimizer=Adam(rate=0.05, beta1=0.9, beta2=0.999),
+        size=128,
+        steps=513,
+        settle=None,
+        fill="grey",
+    ),
+    # Uniform noise, gradient / std, steps of 0.1 on [-1, 1]; the array is the network's input itself; truncated to 8
+    # bits. In plain arithmetic: ten such steps turn a difference in the last digit into another picture.
+    "tutorial": Recipe(
+        base="tutorial",
+        through=0.0,
+        parameterization=Pixel(),
+        transforms=(),
+        objective=Channel(leak=0.0),
+        optimizer=Ascent(rate=0.1),
+        size=300,
+        steps=10,
+        settle=None,
+        input="signed",
+        rounding="down",
+        arithmetic="plain",
+    ),
+    # The gradient at unit length times 10 on [-1, 1], which is 5 on [0, 1]; border of 2; 30 steps.
+    "unregularised": Recipe(
+        base="unregularised",
+        through=0.0,
+        parameterization=Pixel(),
+        transforms=(),
+        objective=Channel(leak=0.0, border=2),
+        optimizer=Ascent(rate=5.0, over="length"),
+        size=128,
+        steps=30,
+        settle=None,
+        keep="best",
+        start="grey-noise",
+    ),
+    # Magnitude fixed, phase optimised, crops from half of the picture to a twentieth, noise 0.08, Adam 1.0, 256 steps.
+    "maco": Recipe(
+        base="maco",
+        through=0.0,
+        parameterization=Maco(),
+        transforms=(RandomCrop(), Noise()),
+        optimizer=Adam(rate=1.0, beta1=0.9, beta2=0.999),
+        size=256,
+        steps=256,
+        settle=None,
+    ),
+    # Four octaves of 1.4, ten steps each of 1.5 / 255 along the gradient over its mean absolute value, jitter.
+    "deepdream": Recipe(
+        base="deepdream",
+        through=0.0,
+        parameterization=Pixel(),
+        transforms=(Shift(pixels=32.0),),
+        objective=Layer(),
+        optimizer=Ascent(rate=0.006, over="mean"),
+        size=512,
+        steps=40,
+        settle=None,
+        octaves=Octaves(),
+    ),
+}
+
+SOURCES: dict[str, str] = {
+    "default": "atlas's own, after Olah, Mordvintsev and Schubert 2017",
+    "preview": "atlas's own: the default recipe, small and short",
+    "lucid": "Olah, Mordvintsev and Schubert 2017, Feature Visualization, "
+    "https://distill.pub/2017/feature-visualization/",
+    "tutorial": "Heimersheim 2019, TensorFlow feature extraction tutorial, "
+    "https://github.com/Stefan-Heimersheim/tensorflow-feature-extraction-tutorial",
+    "unregularised": "Erhan, Bengio, Courville and Vincent 2009, Visualizing Higher-Layer Features of a Deep Network; "
+    "constants of Chollet 2020, https://keras.io/examples/vision/visualizing_what_convnets_learn/",
+    "maco": "Fel et al. 2023, Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained "
+    "Optimization, https://arxiv.org/abs/2306.06805",
+    "deepdream": "Mordvintsev, Olah and Tyka 2015, Inceptionism: Going Deeper into Neural Networks, "
+    "https://research.google/blog/inceptionism-going-deeper-into-neural-networks/",
+}
