@@ -74,7 +74,7 @@ def render_layer(name: str, recipe: Recipe, layer: str, channels: list[int], out
     from atlas.ascent.render import render
     from atlas.networks.load import load
 
-    kernel = Kernel(load(NETWORK).cut(layer), recipe)
+    kernel = Kernel(load(NETWORK), layer, recipe)
     made = render(kernel, channels)
     np.savez_compressed(
         place, pictures=np.stack([one.picture for one in made]), states=np.array([one.state for one in made])

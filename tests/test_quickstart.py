@@ -33,7 +33,7 @@ def made(network: Network) -> dict[tuple[str, int], Rendering]:
     """The quickstart's pictures of the first two channels of three layers."""
     found = {}
     for layer in LAYERS:
-        for rendering in render(Kernel(network.cut(layer), RECIPES[layer]), CHANNELS):
+        for rendering in render(Kernel(network, layer, RECIPES[layer]), CHANNELS):
             found[layer, rendering.channel] = rendering
     return found
 
@@ -78,7 +78,7 @@ def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(network, made, oth
     for channel in CHANNELS:
         own = scores[CASES.index((layer, channel))]
         rank = int((own > own[channel]).sum())
-        assert rank < 0.02 * cut.channels, f"channel {channel} ranks {rank} of {cut.channels}"
+        assert rank < 0.02 * cut.main.channels, f"channel {channel} ranks {rank} of {cut.main.channels}"
 
 
 @pytest.mark.parametrize(("layer", "channel"), CASES)
@@ -90,11 +90,11 @@ def test_colours_are_neither_pale_nor_drowned_in_one_tint(made, layer, channel):
 
 @pytest.mark.parametrize("layer", ["mixed0", "mixed4"])
 def test_a_picture_does_not_depend_on_its_batch(network, layer):
-    kernel = Kernel(network.cut(layer), Recipe(size=96, steps=6))
+    kernel = Kernel(network, layer, Recipe(size=96, steps=6))
     together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4])}
     assert {one.channel: one.picture.tobytes() for one in render(kernel, [3, 200, 1])}.items() >= {
         (channel, together[channel]) for channel in (1, 3)
     }
     assert render(kernel, [2])[0].picture.tobytes() == together[2]
     assert len(set(together.values())) == 5
-    assert kernel.traces == 1
+    assert kernel.traces == 2  # the steps, and what is measured

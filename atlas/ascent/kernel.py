@@ -16,6 +16,7 @@ from atlas.ascent import optimizers, transforms
 from atlas.ascent.objectives import Looked, look
 from atlas.ascent.parameterization import Picture, PixelPicture, parameterization
 from atlas.networks.cut import Cut
+from atlas.networks.load import Network
 from atlas.spec.facts import Preprocessing
 from atlas.spec.recipe import Recipe, octave_sizes
 
@@ -212,8 +213,12 @@ class Stage:
 class Kernel:
     """Gradient ascent on one layer under one recipe: its stages, one for each octave, the last of full size."""
 
-    def __init__(self, cut: Cut, recipe: Recipe, frame_every: int = 0):
-        """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none."""
+    def __init__(self, network: Network, layer: str, recipe: Recipe, frame_every: int = 0):
+        """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none.
+
+        Raises NetworkError, WeightsError or AtlasError when the network has not what the recipe looks at.
+        """
+        cut = network.cut(layer, recipe)
         self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
         self.recipe = recipe
         self.frame_every = frame_every

@@ -69,7 +69,7 @@ def _renderings(
 ) -> list[Rendering]:
     made: list[Rendering] = []
     try:
-        kernel = Kernel(load(ref).cut(layer, recipe), recipe, frame_every)
+        kernel = Kernel(load(ref), layer, recipe, frame_every)
         wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
         for first in range(0, len(wanted), size):
             made += render(kernel, wanted[first : first + size])

@@ -207,4 +207,4 @@ def _network(ref: "NetworkRef", weights_digest: str) -> "Network":
 def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(_network(ref, weights_digest).cut(layer, recipe), recipe, frame_every)
+    return Kernel(_network(ref, weights_digest), layer, recipe, frame_every)

@@ -115,7 +115,7 @@ def recipe(given: argparse.Namespace) -> Job:
     if given.arithmetic:
         changes["arithmetic"] = given.arithmetic
     made = Recipe.model_validate(RECIPES[given.recipe].model_dump() | changes)
-    kernel = Kernel(load(NetworkRef(given.network, WEIGHTS[given.network])).cut(given.layer, made), made)
+    kernel = Kernel(load(NetworkRef(given.network, WEIGHTS[given.network])), given.layer, made)
     kernel.recipe = made.model_copy(update={"steps": 2})
     render(kernel, list(given.channels))
     kernel.recipe = made

@@ -17,7 +17,7 @@ def hashes(toy: Path) -> dict[str, str]:
     from atlas.spec.recipe import Recipe
 
     network = load(NetworkRef(str(toy), "random", 1, Preprocessing()))
-    kernel = Kernel(network.cut("both"), Recipe(size=32, steps=8))
+    kernel = Kernel(network, "both", Recipe(size=32, steps=8))
     return {str(one.channel): hashlib.sha256(one.picture).hexdigest() for one in render(kernel, [1, 13, 20])}
 
 

@@ -33,7 +33,7 @@ def pictures() -> dict[str, Any]:
         keras.Model(picture, second).save(path)
         network = load(NetworkRef(str(path), "random", 1, Preprocessing()))
         for name, recipe in RECIPES.items():
-            kernel = Kernel(network.cut("second"), recipe.model_copy(update={"size": 24, "steps": 5}))
+            kernel = Kernel(network, "second", recipe.model_copy(update={"size": 24, "steps": 5}))
             found[name] = render(kernel, [2])[0].picture.tobytes().hex()
     return {"kernel": KERNEL, "pictures": found, "versions": versions()}
 

@@ -28,7 +28,7 @@ PINS = Path(__file__).parent / "pins.json"
 
 
 def test_one_trace_for_twenty_channels_whatever_the_batch(toy_network, recipe):
-    kernel = Kernel(toy_network.cut("both"), recipe)
+    kernel = Kernel(toy_network, "both", recipe)
     for first, count in ((0, 2), (2, 8), (10, 1), (11, 4), (15, 5)):
         render(kernel, list(range(first, first + count)))
     assert kernel.traces == 2  # the steps, and what is measured
@@ -37,7 +37,7 @@ def test_one_trace_for_twenty_channels_whatever_the_batch(toy_network, recipe):
 @pytest.mark.parametrize("name", list(RECIPES))
 @pytest.mark.parametrize("layer", ["first", "both", "pool"])
 def test_a_picture_does_not_depend_on_its_batch(toy_network, name, layer):
-    kernel = Kernel(toy_network.cut(layer), RECIPES[name].model_copy(update={"size": 32, "steps": 6}))
+    kernel = Kernel(toy_network, layer, RECIPES[name].model_copy(update={"size": 32, "steps": 6}))
     together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4, 5, 6, 7])}
     alone = {channel: render(kernel, [channel])[0].picture.tobytes() for channel in together}
     backwards = {one.channel: one.picture.tobytes() for one in render(kernel, [7, 6, 5, 4, 3, 2, 1, 0])}
@@ -58,7 +58,7 @@ def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_pa
     path = tmp_path / "soft.keras"
     keras.Model(picture, keras.layers.Conv2D(7, 3, name="last")(active)).save(path)
     network = load(NetworkRef(str(path), "random", 1, Preprocessing()))
-    kernel = Kernel(network.cut("last"), Recipe(size=32, steps=32))
+    kernel = Kernel(network, "last", Recipe(size=32, steps=32))
     assert kernel.smallest_batch == 8
     together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4, 5])}
     for some in ([5, 4], [3], [2, 1, 0, 6]):
@@ -75,18 +75,18 @@ def test_another_process_gives_the_same_bytes(toy, tmp_path):
 
 
 def test_the_trace_is_the_score_at_each_step(toy_network, recipe):
-    rendering = render(Kernel(toy_network.cut("both"), recipe.model_copy(update={"transforms": ()})), [3])[0]
+    rendering = render(Kernel(toy_network, "both", recipe.model_copy(update={"transforms": ()})), [3])[0]
     assert rendering.trace.shape == (6, 4)
     assert rendering.trace[0, 0] == pytest.approx(rendering.score["start"], rel=0.02)  # the start, less its rounding
     assert rendering.score["end"] > rendering.trace[-1, 0]
 
 
 def test_frames_begin_at_the_start_and_end_at_the_picture(toy_network, recipe):
-    kernel = Kernel(toy_network.cut("both"), recipe, frame_every=2)
+    kernel = Kernel(toy_network, "both", recipe, frame_every=2)
     rendering = render(kernel, [3])[0]
     assert rendering.frames.shape == (4, 32, 32, 3)
     np.testing.assert_array_equal(rendering.frames[-1], rendering.picture)
-    plain = render(Kernel(toy_network.cut("both"), recipe), [3])[0]
+    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
     np.testing.assert_array_equal(plain.picture, rendering.picture)
     assert len(plain.frames) == 0
 
@@ -105,7 +105,7 @@ def test_real_layers_give_the_same_bytes_in_every_batch(network, layer):
     """With all that makes it fast: slices, fused batch norms, compiled resampling, images that settle and drop out."""
     weights = "embedded" if network == "inceptionv3" else "random"
     recipe = Recipe(size=96, steps=12, settle=Settle(window=4, gain=0.2))
-    kernel = Kernel(load(NetworkRef(network, weights)).cut(layer), recipe)
+    kernel = Kernel(load(NetworkRef(network, weights)), layer, recipe)
     channels = [3, 40, 7, 100, 55]
     found = render(kernel, channels)
     together = {one.channel: hashlib.sha256(one.picture).hexdigest() for one in found}
@@ -118,7 +118,7 @@ def test_real_layers_give_the_same_bytes_in_every_batch(network, layer):
 def test_a_settled_image_stops_for_itself_alone(toy_network):
     """Each stops after the window that raised its score too little, as if it had been alone."""
     recipe = Recipe(size=32, steps=40, settle=Settle(window=4, gain=0.1))
-    kernel = Kernel(toy_network.cut("both"), recipe)
+    kernel = Kernel(toy_network, "both", recipe)
     together = render(kernel, list(range(8)))
     lengths = {one.channel: len(one.trace) for one in together}
     assert len(set(lengths.values())) > 1
@@ -132,7 +132,7 @@ def test_a_settled_image_stops_for_itself_alone(toy_network):
         if one.settled:
             assert means[-1] - means[-2] < 0.1 * abs(means[-2])
         assert (np.diff(means[:-1]) >= 0.1 * np.abs(means[:-2])).all()
-    whole = render(Kernel(toy_network.cut("both"), recipe.model_copy(update={"settle": None})), [0])[0]
+    whole = render(Kernel(toy_network, "both", recipe.model_copy(update={"settle": None})), [0])[0]
     np.testing.assert_array_equal(whole.trace[: lengths[0]], together[0].trace)
 
 
@@ -171,7 +171,7 @@ def test_three_steps_raise_the_score(classifier, slot, objective, optimizer):
         repeats=2 if isinstance(objective, tuple) and isinstance(objective[1], Diversity) else 1,
     )
     risen = 0
-    for rendering in render(Kernel(classifier.cut("both", recipe), recipe), [0, 5, 9, 20]):
+    for rendering in render(Kernel(classifier, "both", recipe), [0, 5, 9, 20]):
         if isinstance(objective, Neuron) and rendering.trace[2, 0] == 0:
             continue  # a neuron far below zero is still on its way up to where its activation begins
         assert rendering.trace[2, 0] > rendering.trace[0, 0]
@@ -203,7 +203,7 @@ def test_the_tutorial_is_the_published_loop(network, layer, channel, start, step
 
     recipe = RECIPES["tutorial"].model_copy(update={"size": 128, "steps": steps, "start": start})
     loaded = load(NetworkRef(network, "embedded" if network == "inceptionv3" else "random"))
-    kernel = Kernel(loaded.cut(layer, recipe), recipe)
+    kernel = Kernel(loaded, layer, recipe)
     [ours] = render(kernel, [channel])
     drawn = prepare(kernel, channel, ours.seed).start  # in [-1, 1]
     cut = keras.Model(loaded.model.input, loaded.model.get_layer(layer).output)
@@ -218,8 +218,8 @@ def test_the_best_step_s_picture_stays(toy_network):
     recipe = Recipe(
         size=32, steps=9, parameterization=Pixel(), optimizer=Ascent(rate=0.9), transforms=(), settle=None, keep="best"
     )
-    kernel = Kernel(toy_network.cut("both"), recipe)
-    last = Kernel(toy_network.cut("both"), recipe.model_copy(update={"keep": "last"}))
+    kernel = Kernel(toy_network, "both", recipe)
+    last = Kernel(toy_network, "both", recipe.model_copy(update={"keep": "last"}))
     earlier = 0
     for best, other in zip(render(kernel, [0, 5, 9, 13]), render(last, [0, 5, 9, 13]), strict=True):
         np.testing.assert_allclose(best.trace, other.trace)
@@ -229,7 +229,7 @@ def test_the_best_step_s_picture_stays(toy_network):
 
 
 def test_a_trace_has_score_mean_maximum_and_minimum(toy_network, recipe):
-    [one] = render(Kernel(toy_network.cut("both"), recipe), [3])
+    [one] = render(Kernel(toy_network, "both", recipe), [3])
     score, mean, maximum, minimum = one.trace.T
     np.testing.assert_allclose(score, mean, rtol=1e-5)
     assert (minimum <= mean).all()
@@ -240,9 +240,9 @@ def test_a_trace_has_score_mean_maximum_and_minimum(toy_network, recipe):
 
 
 def test_repeats_are_other_pictures_of_the_same_channel(toy_network, recipe):
-    kernel = Kernel(toy_network.cut("both"), recipe.model_copy(update={"repeats": 3}))
+    kernel = Kernel(toy_network, "both", recipe.model_copy(update={"repeats": 3}))
     found = render(kernel, [3, 8])
-    plain = render(Kernel(toy_network.cut("both"), recipe), [3])[0]
+    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
     assert found[0].pictures.shape == (3, 32, 32, 3)
     np.testing.assert_array_equal(found[0].picture, plain.picture)  # the first is the one that is made alone
     assert len({picture.tobytes() for one in found for picture in one.pictures}) == 6
@@ -253,7 +253,7 @@ def test_diversity_makes_the_pictures_of_a_job_unlike(toy_network, recipe):
     def alike(weight):
         objective = (Channel(), Diversity(weight=weight)) if weight else Channel()
         changed = recipe.model_copy(update={"objective": objective, "repeats": 2, "steps": 24, "settle": None})
-        kernel = Kernel(toy_network.cut("both", changed), changed)
+        kernel = Kernel(toy_network, "both", changed)
         together = render(kernel, [3, 8, 12])
         np.testing.assert_array_equal(render(kernel, [8])[0].pictures, together[1].pictures)
         values = toy_network.cut("both")
@@ -269,7 +269,7 @@ def test_octaves_keep_the_start_s_own_detail(toy_network, tmp_path):
     PIL.Image.fromarray(np.random.default_rng(0).integers(60, 200, (64, 64, 3), np.uint8)).save(path)
     recipe = RECIPES["deepdream"].model_copy(update={"size": 64, "steps": 8, "start": str(path)})
     assert octave_sizes(recipe) == (24, 32, 44, 64)
-    kernel = Kernel(toy_network.cut("both", recipe), recipe, frame_every=1)
+    kernel = Kernel(toy_network, "both", recipe, frame_every=1)
     [one] = render(kernel, [0])
     assert len(one.trace) == 8
     assert one.frames.shape == (9, 64, 64, 3)
@@ -280,9 +280,9 @@ def test_octaves_keep_the_start_s_own_detail(toy_network, tmp_path):
 
 
 def test_other_arithmetic_changes_rounding_only(toy_network, recipe):
-    plain = render(Kernel(toy_network.cut("both"), recipe), [3])[0]
+    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
     for change in ("xla", "mixed", "plain"):
-        [other] = render(Kernel(toy_network.cut("both"), recipe.model_copy(update={"arithmetic": change})), [3])
+        [other] = render(Kernel(toy_network, "both", recipe.model_copy(update={"arithmetic": change})), [3])
         assert other.score["end"] == pytest.approx(plain.score["end"], rel=0.1)
         assert np.corrcoef(other.picture.ravel(), plain.picture.ravel())[0, 1] > 0.9
 
