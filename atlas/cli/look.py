@@ -60,13 +60,13 @@ def layers(
 def show(
     network: Network,
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="A layer's name, as `atlas layers` lists it.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A .png for the picture or grid, a .gif for the ascent.")
+    ],
     channels: Annotated[
         str | None,
         typer.Argument(metavar="[CHANNELS]", help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream."),
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="A .png for the picture or grid, a .gif for the ascent.")
-    ] = Path("atlas.png"),
     weights: Annotated[
         str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
     ] = None,

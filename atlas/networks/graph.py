@@ -91,8 +91,10 @@ class Graph:
 
 def with_gradient_through(graph: Graph, share: float) -> Graph:
     """The same graph, where a share of the gradient goes on backwards through every ReLU that is shut."""
+    if not share:
+        return graph
     nodes = [replace(node, call=_leaking_back(node, share)) if node.relu else node for node in graph.nodes]
-    return replace(graph, nodes=tuple(nodes)) if share else graph
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _leaking_back(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:

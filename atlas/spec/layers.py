@@ -8,7 +8,7 @@ from atlas.spec.config import Config, parse_channels
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef
 from atlas.spec.objectives import Channel, Class, Direction, Neuron
 from atlas.spec.problems import Problems, nearest
-from atlas.spec.recipe import Recipe, automatic_size
+from atlas.spec.recipe import Recipe, automatic_size, canvas, octave_sizes
 from atlas.spec.request import Catalog, LayerRequest
 
 
@@ -58,7 +58,7 @@ def choose_layers(
         for request in requests:
             _check_place(name, recipe, request.facts, facts, problems)
     for name in recipes:
-        smallest = min((request.recipes[name].seen for request in requests), default=facts.smallest)
+        smallest = min((_smallest_seen(request.recipes[name]) for request in requests), default=facts.smallest)
         if smallest < facts.smallest:
             said = f"expected the network to see at least {facts.smallest} pixels for {facts.id}, received {smallest}"
             problems.note(("recipes", name, "size"), said)
@@ -113,6 +113,11 @@ def _check_place(name: str, recipe: Recipe, layer: LayerFacts, facts: NetworkFac
                 said = f"{error}, for {looked.name}"
         if said:
             problems.note(("recipes", name, "objective"), said)
+
+
+def _smallest_seen(recipe: Recipe) -> int:
+    """Side in pixels of the smallest picture that the network sees: that of the first octave."""
+    return canvas(recipe.transforms, octave_sizes(recipe)[0])
 
 
 def _sized(recipe: Recipe, layer: LayerFacts, facts: NetworkFacts) -> Recipe:

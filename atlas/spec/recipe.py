@@ -140,6 +140,8 @@ class Recipe(Frozen):
             raise ValueError("expected start: noise or a photo with parameterization maco, whose contrast is fixed")
         if self.octaves and not isinstance(slot, Pixel):
             raise ValueError("expected octaves with parameterization pixel only")
+        if self.octaves and self.steps < self.octaves.count:
+            raise ValueError(f"expected at least one step for each of {self.octaves.count} octaves")
         terms = {type(term) for term in self.terms}
         if Diversity in terms and (self.repeats < 2 or terms == {Diversity}):
             raise ValueError("expected objective diversity beside another term and with repeats of 2 or more")

@@ -192,3 +192,10 @@ def test_any_configuration_is_read_or_refused_in_sentences(read, data):
     text = data if isinstance(data, str) else yaml.safe_dump(data)
     with contextlib.suppress(ConfigError):
         read(text.encode("utf-8", "replace").decode())
+
+
+def test_octaves_need_a_step_each_and_a_size_that_the_network_takes(read):
+    dream = "recipes:\n  main: {}\n  dream: {base: deepdream, "
+    assert any("at least one step for each of 4 octaves" in one for one in problems(read, BASE + dream + "steps: 3}\n"))
+    found = problems(read, BASE + dream + "size: 128}\n")
+    assert any("recipes.dream.size: expected the network to see at least 75 pixels" in one for one in found)
