@@ -95,6 +95,7 @@ RECIPES: dict[str, Recipe] = {
         steps=40,
         settle=None,
         octaves=Octaves(),
+        start="grey-noise",
     ),
 }
 
