@@ -34,7 +34,7 @@ from libraries import LIBRARIES, python_of, run
 from measure import CORES, Bench, Figure, UnmeasuredError, column, workers
 
 BATCH = "0-15"  # the channels of a batch of a build at 128 px
-LARGE, LARGE_BATCH = 224, "0-3"
+LARGE, LARGE_BATCH = 224, "0-1"
 STEPS = 64
 WALL_CHANNELS, WALL_REPEATS = 64, 1  # these take minutes each
 GROWTH_REPEATS = 2

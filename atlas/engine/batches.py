@@ -7,7 +7,7 @@ from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
 
-LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go four at a time
+LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go two at a time
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def batch_size(recipe: Recipe, asked: int | str) -> int:
     """How many channels ascend together: as asked, or by the size of the picture and how many are made of each."""
     if isinstance(asked, int):
         return asked
-    images = next((images for side, images in LARGEST if int(recipe.size) <= side), 4)
+    images = next((images for side, images in LARGEST if int(recipe.size) <= side), 2)
     return max(1, images // recipe.repeats)
 
 

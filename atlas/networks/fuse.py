@@ -5,12 +5,15 @@ convolution before it. Kernels become constants of the compiled graph, which let
 once instead of at every step.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from atlas.networks.graph import Graph, Node
+
+FEW = 4  # channels of an input that is a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,36 @@ class Convolution:
         """The convolution of ``(n, h, w, given)``: ``(n, h', w', made)``."""
         import tensorflow as tf
 
-        made = tf.nn.conv2d(parents[0], tf.constant(self.kernel), self.strides, self.padding, dilations=self.dilations)
+        dense = self.strides == self.dilations == (1, 1)
+        made = self._of_few(parents[0]) if dense and self.kernel.shape[2] <= FEW else self._convolved(parents[0])
         return tf.nn.bias_add(made, tf.constant(self.bias))
+
+    def _convolved(self, given: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.nn.conv2d(given, tf.constant(self.kernel), self.strides, self.padding, dilations=self.dilations)
+
+    def _of_few(self, given: Any) -> Any:
+        """The convolution of a picture, whose gradient to so few channels is a matrix product and a sum of the taps.
+
+        The convolution library computes that gradient for as many channels as fill a vector of the processor, and
+        throws most of them away: on an early layer of VGG19 that was half of all time.
+        """
+        import tensorflow as tf
+
+        kernel = self.kernel.reshape(-1, self.kernel.shape[3])  # (kh kw given, made)
+
+        def convolved(given: Any) -> Any:
+            def back(upstream: Any) -> Any:
+                shape = tf.shape(upstream)
+                flat = tf.reshape(upstream, [shape[0], -1, kernel.shape[1]])
+                taps = tf.matmul(flat, tf.constant(kernel), transpose_b=True)  # (n, h' w', kh kw given)
+                taps = tf.reshape(taps, [*tf.unstack(shape[:3]), kernel.shape[0]])
+                return tf.ensure_shape(_summed(taps, self.kernel.shape, self.padding), given.shape)
+
+            return self._convolved(given), back
+
+        return cast(Callable[[Any], Any], tf.custom_gradient(convolved))(given)
 
     def channel(self, given: Any, channels: Any) -> Any:
         """One channel for each image, ``(n, h', w')``, of ``given (n, h, w, given)`` and ``channels (n,) int32``.
@@ -48,6 +79,30 @@ class Convolution:
         if taps > 1 or self.strides != (1, 1):
             products = tf.nn.conv2d(products, places, self.strides, self.padding, dilations=self.dilations)
         return products[..., 0] + tf.gather(tf.constant(self.bias), channels)[:, None, None]
+
+
+def _summed(taps: Any, kernel: tuple[int, ...], padding: str) -> Any:
+    """Each input's sum over the taps that read it: ``taps (n, h', w', kh kw given)`` as ``(n, h, w, given)``."""
+    import tensorflow as tf
+
+    down, across, given, _ = kernel
+    before = [(side - 1) // 2 if padding == "SAME" else 0 for side in (down, across)]  # zeros before the input
+    grown = [0 if padding == "SAME" else side - 1 for side in (down, across)]  # of the input over the output
+
+    def summed(taps: Any) -> Any:
+        height, width = tf.shape(taps)[1] + grown[0], tf.shape(taps)[2] + grown[1]
+        margins = [
+            [side - 1 - first, more + first] for side, first, more in zip((down, across), before, grown, strict=True)
+        ]
+        wide = tf.pad(taps, [[0, 0], *margins, [0, 0]])
+        parts = []
+        for y in range(down):
+            for x in range(across):
+                top, left, first = down - 1 - y, across - 1 - x, (y * across + x) * given
+                parts.append(wide[:, top : top + height, left : left + width, first : first + given])
+        return tf.add_n(parts)
+
+    return tf.function(summed, jit_compile=True, autograph=False)(taps)
 
 
 def fuse(graph: Graph) -> Graph:

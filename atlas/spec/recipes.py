@@ -72,14 +72,15 @@ RECIPES: dict[str, Recipe] = {
         keep="best",
         start="grey-noise",
     ),
-    # Magnitude fixed, phase optimised, crops from half of the picture to a twentieth, noise 0.08, Adam 1.0, 256 steps.
+    # Magnitude fixed, phase optimised, crops, noise, 256 steps as published. With one crop per step instead of 32
+    # the published crops (a half to a twentieth) and rate (1.0) leave clouds: hence large crops and a rate that falls.
     "maco": Recipe(
         base="maco",
         through=0.0,
         parameterization=Maco(),
         transforms=(RandomCrop(), Noise()),
-        optimizer=Adam(rate=1.0, beta1=0.9, beta2=0.999),
-        size=256,
+        optimizer=Adam(rate=0.3, schedule="cosine"),
+        size=160,
         steps=256,
         settle=None,
     ),
@@ -97,19 +98,4 @@ RECIPES: dict[str, Recipe] = {
         octaves=Octaves(),
         start="grey-noise",
     ),
-}
-
-SOURCES: dict[str, str] = {
-    "default": "atlas's own, after Olah, Mordvintsev and Schubert 2017",
-    "preview": "atlas's own: the default recipe, small and short",
-    "lucid": "Olah, Mordvintsev and Schubert 2017, Feature Visualization, "
-    "https://distill.pub/2017/feature-visualization/",
-    "tutorial": "Heimersheim 2019, TensorFlow feature extraction tutorial, "
-    "https://github.com/Stefan-Heimersheim/tensorflow-feature-extraction-tutorial",
-    "unregularised": "Erhan, Bengio, Courville and Vincent 2009, Visualizing Higher-Layer Features of a Deep Network; "
-    "constants of Chollet 2020, https://keras.io/examples/vision/visualizing_what_convnets_learn/",
-    "maco": "Fel et al. 2023, Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained "
-    "Optimization, https://arxiv.org/abs/2306.06805",
-    "deepdream": "Mordvintsev, Olah and Tyka 2015, Inceptionism: Going Deeper into Neural Networks, "
-    "https://research.google/blog/inceptionism-going-deeper-into-neural-networks/",
 }

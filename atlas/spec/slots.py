@@ -99,8 +99,8 @@ class RandomCrop(Frozen):
     """
 
     name: Literal["random-crop"] = "random-crop"
-    first: float = Field(0.5, gt=0.01, le=1)
-    last: float = Field(0.05, gt=0.01, le=1)
+    first: float = Field(1.0, gt=0.01, le=1)
+    last: float = Field(0.6, gt=0.01, le=1)
     pixels: int = Field(128, ge=16, le=1024, multiple_of=4)
 
 
@@ -108,7 +108,7 @@ class Noise(Frozen):
     """Adds normal noise of that ``deviation`` to what the network sees, other noise for every image and step."""
 
     name: Literal["noise"] = "noise"
-    deviation: float = Field(0.08, ge=0, le=1)
+    deviation: float = Field(0.05, ge=0, le=1)
 
 
 Schedule = Literal["constant", "linear", "cosine"]

@@ -171,7 +171,7 @@ def test_a_random_crop_is_a_magnified_part(picture):
 
 
 def test_random_crops_shrink_from_the_first_to_the_last(picture):
-    maps = transforms.draw((RandomCrop(pixels=64),), 128, 5, np.random.default_rng(0)).maps
+    maps = transforms.draw((RandomCrop(first=0.5, last=0.05, pixels=64),), 128, 5, np.random.default_rng(0)).maps
     np.testing.assert_allclose(maps[:, 0] * 64 / 128, np.linspace(0.5, 0.05, 5), rtol=1e-5)
     assert canvas((RandomCrop(pixels=64), Pad(pixels=2)), 128) == 68
 
