@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,14 +67,6 @@ def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_pa
             assert together.get(one.channel, one.picture.tobytes()) == one.picture.tobytes()
 
 
-def test_another_process_gives_the_same_bytes(toy, tmp_path):
-    here = other_process.hashes(toy)
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.ascent.other_process", toy], capture_output=True, text=True, check=True
-    )
-    assert json.loads(run.stdout.splitlines()[-1]) == here
-
-
 def test_the_trace_is_the_score_at_each_step(toy_network, recipe):
     rendering = render(Kernel(toy_network, "both", recipe.model_copy(update={"transforms": ()})), [3])[0]
     assert rendering.trace.shape == (6, 4)
@@ -91,28 +84,27 @@ def test_frames_begin_at_the_start_and_end_at_the_picture(toy_network, recipe):
     assert len(plain.frames) == 0
 
 
-LAYERS_AND_CHANNELS = {"inceptionv3": ("mixed0", "mixed4"), "vgg19": ("block2_conv1", "block3_conv4")}
+REAL = [("inceptionv3", "mixed0"), ("inceptionv3", "mixed4"), ("vgg19", "block2_conv1"), ("vgg19", "block3_conv4")]
 
 
-def hashes(kernel, channels):
-    return {one.channel: hashlib.sha256(one.pictures).hexdigest() for one in render(kernel, channels)}
+def elsewhere(network, layer, channels):
+    """The hashes that another process finds."""
+    command = [sys.executable, "-m", "tests.ascent.other_process", str(network), layer, *map(str, channels)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {int(channel): found for channel, found in json.loads(run.stdout.splitlines()[-1]).items()}
 
 
-@pytest.mark.parametrize(
-    ("network", "layer"), [(network, layer) for network, layers in LAYERS_AND_CHANNELS.items() for layer in layers]
-)
-def test_real_layers_give_the_same_bytes_in_every_batch(network, layer):
-    """With all that makes it fast: slices, fused batch norms, compiled resampling, images that settle and drop out."""
-    weights = "embedded" if network == "inceptionv3" else "random"
-    recipe = Recipe(size=96, steps=12, settle=Settle(window=4, gain=0.2))
-    kernel = Kernel(load(NetworkRef(network, weights)), layer, recipe)
-    channels = [3, 40, 7, 100, 55]
-    found = render(kernel, channels)
-    together = {one.channel: hashlib.sha256(one.picture).hexdigest() for one in found}
+@pytest.mark.parametrize(("network", "layer"), [("toy", "both"), *REAL])
+def test_a_picture_is_the_same_alone_in_every_batch_and_in_another_process(network, layer, toy):
+    network = str(toy) if network == "toy" else network
+    found = partial(other_process.hashes, network, layer)
+    channels = [3, 13, 7, 20, 5]
+    together = found(channels)
     assert len(set(together.values())) == 5
-    assert hashes(kernel, channels[::-1]) == together
-    assert hashes(kernel, [100]) == {100: together[100]}
-    assert hashes(kernel, [7, 8, 3]) | together == hashes(kernel, [8]) | together
+    assert found(channels[::-1]) == together
+    assert found([20]) == {20: together[20]}
+    assert found([7, 8, 3]) | together == found([8]) | together
+    assert elsewhere(network, layer, channels[1:4]) == {channel: together[channel] for channel in channels[1:4]}
 
 
 def test_a_settled_image_stops_for_itself_alone(toy_network):

@@ -20,7 +20,7 @@ def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers
 
 def test_the_size_of_a_batch_goes_by_the_size_of_the_picture():
     found = {size: batch_size(Recipe(size=size), "auto") for size in (32, 128, 132, 192, 196, 512)}
-    assert found == {32: 16, 128: 16, 132: 8, 192: 8, 196: 4, 512: 4}
+    assert found == {32: 16, 128: 16, 132: 8, 192: 8, 196: 2, 512: 2}
     assert batch_size(Recipe(size=512), 64) == 64
 
 
@@ -32,7 +32,7 @@ def test_many_jobs_come_in_full_batches():
 def test_few_jobs_are_cut_finer_until_every_worker_has_two_batches():
     assert sizes([group(16)], "auto", 2) == [4, 4, 4, 4]
     assert sizes([group(16)], "auto", 1) == [8, 8]
-    assert sizes([group(16), group(16, 224)], "auto", 2) == [16, 4, 4, 4, 4]
+    assert sizes([group(16), group(16, 224)], "auto", 2) == [16, *[2] * 8]
     assert sizes([group(16), group(8, 224)], "auto", 3) == [8, 8, 2, 2, 2, 2]
 
 
