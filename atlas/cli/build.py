@@ -78,7 +78,6 @@ def plan(
     rows = []
     for group in prepared.plan.groups:
         missing = sum(job.key not in prepared.outcome.done for job in group.jobs)
-        work = 4 * group.cost * group.recipe.steps * missing  # multiply-adds count twice; so does the gradient
         rows.append(
             {
                 "layer": group.layer.name,
@@ -87,7 +86,7 @@ def plan(
                 "steps": group.recipe.steps,
                 "channels": len(group.jobs),
                 "cached": len(group.jobs) - missing,
-                "seconds": work / (GFLOPS * 1e9 * count),
+                "seconds": group.flop * missing / (GFLOPS * 1e9 * count),
             }
         )
     missing = len(prepared.plan) - prepared.outcome.cached
@@ -134,7 +133,7 @@ def _render(prepared: Prepared, watch: Observer) -> None:
     check_output(_record(prepared), request.output)
     ensure(request.ref)  # before any worker starts: a download, or one clear sentence
     rows = [
-        Row(group.layer.name, group.recipe_name, count, group.cost * group.recipe.steps)
+        Row(group.layer.name, group.recipe_name, count, group.flop)
         for group in prepared.plan.groups
         if (count := sum(job.key not in prepared.outcome.done for job in group.jobs))
     ]

@@ -101,7 +101,7 @@ def work(batch: Batch) -> Report:
             del jobs[job.channel]
     if jobs:
         done += _render(batch, store, list(jobs.values()))
-    steps = len(jobs) * batch.recipe.steps
+    steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
     return Report(batch.layer, batch.recipe_name, tuple(done), steps, time.perf_counter() - started)
 
 

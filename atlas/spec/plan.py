@@ -42,6 +42,11 @@ class Group:
         """Multiply-adds of one step of one of its pictures, forward only."""
         return self.layer.cost * float(self.recipe.size) ** 2
 
+    @property
+    def flop(self) -> float:
+        """Floating point operations of one of its jobs: multiply-adds count twice, and so does the gradient."""
+        return 4 * self.cost * self.recipe.steps * self.recipe.repeats
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -48,3 +48,10 @@ def test_a_mistake_is_exit_code_2(shell, config):
     said = shell("plan", "toy.yaml")
     assert (said.code, said.out) == (2, "")
     assert "did you mean vgg19" in said.err
+
+
+def test_repeats_count_in_the_time(shell, config):
+    once = json.loads(shell("plan", "toy.yaml", "--json").out)
+    config.write_text(config.read_text().replace("steps: 3", "steps: 3, repeats: 4"))
+    four = json.loads(shell("plan", "toy.yaml", "--json").out)
+    assert [row["seconds"] for row in four["groups"]] == [4 * row["seconds"] for row in once["groups"]]
