@@ -23,6 +23,10 @@ from atlas.spec.recipe import Recipe, octave_sizes
 AS_IT_IS = Preprocessing("rgb", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))  # of a picture in [-1, 1]
 TRACED = ("score", "mean", "max", "min")  # what a trace has of each step
 
+# A function that stays one of its own in the graph. Inside of a loop, TensorFlow's oneDNN pass meets operations in any
+# order, and in every other process leaves gradients of max-pools to a kernel ten times slower, whose rounding differs.
+APART = {"_noinline": True}
+
 EXACT = {
     *("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Rescaling"),
     *("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Concatenate", "Add", "Dropout", "Identity"),
@@ -101,6 +105,10 @@ class Stage:
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
         maps, seeds = tf.TensorSpec([None, None, 6], tf.float32), tf.TensorSpec([None, None, 2], tf.int32)
         rates, first = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
+        self._update = optimizers.updater(recipe.optimizer, recipe.arithmetic)
+        self._ascended = self._ascent  # in plain arithmetic a part of the loop, where it rounds as outside of a graph
+        if recipe.arithmetic != "plain":
+            self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
         self._steps = _compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
         pictures = tf.TensorSpec([None, *[size] * 2, 3], tf.uint8)
         self._measure = _compiled(self._measured, number, pictures)
@@ -148,33 +156,29 @@ class Stage:
         self, channels: Any, parameters: Any, state: Any, best: Any, maps: Any, seeds: Any, rates: Any, first: Any
     ) -> tuple[Any, ...]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
-        recipe, steps, every = self.recipe, tf.shape(rates)[0], max(self.frame_every, 1)
+        steps, every = tf.shape(rates)[0], max(self.frame_every, 1)
         before = (first + every - 1) // every  # frames taken in earlier steps
         count = (first + steps + every - 1) // every - before if self.frame_every else 0
         trace = tf.TensorArray(tf.float32, steps, element_shape=[len(TRACED), None])
         frames = tf.TensorArray(tf.uint8, count, element_shape=[None, *[self.picture.size] * 2, 3])
 
         def step(index: Any, parameters: Any, state: Any, best: Any, trace: Any, frames: Any) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(parameters)
-                picture = self.picture.paint(parameters)  # (n, s, s, 3)
-                shown = self._moved(picture, maps[:, index], seeds[:, index])  # (n, s', s', 3)
-                looked = self._seen(shown, channels)
-            gradient = tf.ensure_shape(tape.gradient(looked.target, parameters), parameters.shape)
-            field = looked.field
-            spread = [reduce(field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
-            trace = trace.write(index, tf.stack([looked.score, *spread]))
+            gradient, traced = self._ascended(parameters, channels, maps[:, index], seeds[:, index])
+            gradient = tf.ensure_shape(gradient, parameters.shape)
+            trace = trace.write(index, traced)
             if best:
-                better = looked.score > best[1]
+                better = traced[0] > best[1]
                 chosen = tf.reshape(better, [-1, *[1] * len(self.picture.shape)])
-                best = (tf.where(chosen, parameters, best[0]), tf.where(better, looked.score, best[1]))
+                best = (tf.where(chosen, parameters, best[0]), tf.where(better, traced[0], best[1]))
             if self.frame_every:
                 frames = tf.cond(
                     (first + index) % every == 0,
-                    lambda: frames.write((first + index) // every - before, self._eight_bit(picture)),
+                    lambda: frames.write(
+                        (first + index) // every - before, self._eight_bit(self.picture.paint(parameters))
+                    ),
                     lambda: frames,
                 )
-            moved, state = optimizers.update(recipe.optimizer, parameters, gradient, state, first + index, rates[index])
+            moved, state = self._update(parameters, gradient, state, first + index, rates[index])
             return index + 1, self.picture.constrain(moved), state, best, trace, frames
 
         _, parameters, state, best, trace, frames = tf.while_loop(
@@ -189,6 +193,16 @@ class Stage:
             else tf.zeros([tf.shape(channels)[0], 0, *[self.picture.size] * 2, 3], tf.uint8)
         )
         return parameters, state, best, tf.transpose(trace.stack(), [2, 0, 1]), framed
+
+    def _ascent(self, parameters: Any, channels: Any, maps: Any, seeds: Any) -> tuple[Any, Any]:
+        """The gradient ``(n, *shape)`` of one step, and what is traced of it ``(4, n)``."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(parameters)
+            shown = self._moved(self.picture.paint(parameters), maps, seeds)  # (n, s', s', 3)
+            looked = self._seen(shown, channels)
+        gradient = tape.gradient(looked.target, parameters)
+        spread = [reduce(looked.field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
+        return gradient, tf.stack([looked.score, *spread])
 
     def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
         self.traces += 1

@@ -1,5 +1,7 @@
 """Optimizers: one update of the parameters from their gradient. No state is shared between images."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,12 @@ def rates(optimizer: Optimizer, steps: int) -> np.ndarray:
 def memories(optimizer: Optimizer) -> int:
     """How many arrays shaped like the parameters the optimizer remembers from step to step; zeros before the first."""
     return 2 if isinstance(optimizer, Adam) else 0
+
+
+def updater(optimizer: Optimizer, arithmetic: str) -> Callable[..., Any]:
+    """``update`` by one optimizer, compiled by XLA into one pass over memory unless the ``arithmetic`` is ``plain``."""
+    update_by = functools.partial(update, optimizer)
+    return update_by if arithmetic == "plain" else tf.function(update_by, jit_compile=True, autograph=False)
 
 
 def update(

@@ -91,9 +91,8 @@ class FourierPicture:
 
     def paint(self, parameters: Any) -> Any:
         """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 2, 3, size, size // 2 + 1)``."""
-        real, imaginary = tf.unstack(parameters, axis=1)
-        spectrum = tf.complex(real * self.weights, imaginary * self.weights)
-        values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]) / 4.0, self.decorrelate)
+        real, imaginary = tf.unstack(parameters * (self.weights / 4), axis=1)
+        values = coloured(tf.signal.irfft2d(tf.complex(real, imaginary), [self.size, self.size]), self.decorrelate)
         if self.contrast is not None:
             power = tf.reduce_mean(tf.square(values), axis=[1, 2, 3], keepdims=True)  # (n, 1, 1, 1)
             values = values * self.contrast / tf.sqrt(tf.broadcast_to(power, tf.shape(values)) + 1e-8)

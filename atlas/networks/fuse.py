@@ -1,13 +1,15 @@
 """Convolutions as plain arrays, each with the batch norm behind it: fewer passes over memory, and kernels to slice.
 
 A batch norm at inference is a factor and an offset for each channel, so it goes into the kernel and the bias of the
-convolution before it. Kernels become constants of the compiled graph, which lets the convolution library arrange them
+convolution before it. An average over neighbours changes places with the 1x1 convolution behind it, which has fewer
+channels to average. Kernels become constants of the compiled graph, which lets the convolution library arrange them
 once instead of at every step.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -18,21 +20,27 @@ FEW = 4  # channels of an input that is a picture
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID."""
+    """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID.
+
+    ``pool`` is an average over neighbours that comes behind it.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
     strides: tuple[int, int]
     padding: str
     dilations: tuple[int, int]
+    pool: Callable[[Sequence[Any]], Any] | None = None
 
     def __call__(self, parents: Any) -> Any:
         """The convolution of ``(n, h, w, given)``: ``(n, h', w', made)``."""
         import tensorflow as tf
 
-        dense = self.strides == self.dilations == (1, 1)
-        made = self._of_few(parents[0]) if dense and self.kernel.shape[2] <= FEW else self._convolved(parents[0])
-        return tf.nn.bias_add(made, tf.constant(self.bias))
+        given = parents[0]
+        few = given.shape[3] <= FEW and self.dilations == (1, 1) and None not in given.shape[1:3]
+        made = self._of_few(given) if few else self._convolved(given)
+        made = tf.nn.bias_add(made, tf.constant(self.bias))
+        return self.pool([made]) if self.pool else made
 
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
@@ -40,22 +48,26 @@ class Convolution:
         return tf.nn.conv2d(given, tf.constant(self.kernel), self.strides, self.padding, dilations=self.dilations)
 
     def _of_few(self, given: Any) -> Any:
-        """The convolution of a picture, whose gradient to so few channels is a matrix product and a sum of the taps.
+        """The convolution of a picture, whose gradient is computed for a block of neighbours at once.
 
-        The convolution library computes that gradient for as many channels as fill a vector of the processor, and
-        throws most of them away: on an early layer of VGG19 that was half of all time.
+        The convolution library computes a gradient to three channels for as many as fill a vector of the processor, and
+        throws most of them away: on an early layer of VGG19 that was half of all time. A block has channels enough.
         """
         import tensorflow as tf
 
-        kernel = self.kernel.reshape(-1, self.kernel.shape[3])  # (kh kw given, made)
+        height, width = given.shape[1:3]
+        block = max(2, math.lcm(*self.strides))
+        down = _reads(height, self.kernel.shape[0], self.strides[0], self.padding, block)
+        across = _reads(width, self.kernel.shape[1], self.strides[1], self.padding, block)
+        spread = np.einsum("urk,vsl,klgm->uvmrsg", down.places, across.places, self.kernel)
+        back_kernel = spread.reshape(*spread.shape[:3], -1)  # (offsets down, across, made, block block given)
+        margins = [[0, 0], down.margin, across.margin, [0, 0]]
+        steps = [block // stride for stride in self.strides]
 
         def convolved(given: Any) -> Any:
             def back(upstream: Any) -> Any:
-                shape = tf.shape(upstream)
-                flat = tf.reshape(upstream, [shape[0], -1, kernel.shape[1]])
-                taps = tf.matmul(flat, tf.constant(kernel), transpose_b=True)  # (n, h' w', kh kw given)
-                taps = tf.reshape(taps, [*tf.unstack(shape[:3]), kernel.shape[0]])
-                return tf.ensure_shape(_summed(taps, self.kernel.shape, self.padding), given.shape)
+                blocks = tf.nn.conv2d(tf.pad(upstream, margins), tf.constant(back_kernel), steps, "VALID")
+                return tf.nn.depth_to_space(blocks, block)[:, :height, :width]
 
             return self._convolved(given), back
 
@@ -78,31 +90,33 @@ class Convolution:
         places = np.eye(taps, dtype=np.float32).reshape(height, width, taps, 1)
         if taps > 1 or self.strides != (1, 1):
             products = tf.nn.conv2d(products, places, self.strides, self.padding, dilations=self.dilations)
-        return products[..., 0] + tf.gather(tf.constant(self.bias), channels)[:, None, None]
+        products += tf.gather(tf.constant(self.bias), channels)[:, None, None, None]
+        return (self.pool([products]) if self.pool else products)[..., 0]
 
 
-def _summed(taps: Any, kernel: tuple[int, ...], padding: str) -> Any:
-    """Each input's sum over the taps that read it: ``taps (n, h', w', kh kw given)`` as ``(n, h, w, given)``."""
-    import tensorflow as tf
+class _Reads(NamedTuple):
+    """Along one axis, which outputs read an input: those at some offsets from the input's block.
 
-    down, across, given, _ = kernel
-    before = [(side - 1) // 2 if padding == "SAME" else 0 for side in (down, across)]  # zeros before the input
-    grown = [0 if padding == "SAME" else side - 1 for side in (down, across)]  # of the input over the output
+    ``places (offsets, block, kernel) float32`` is one where the output at an offset reads that input of the block with
+    that tap of the kernel; ``margin`` is how many outputs to add before and behind, so that every block has them all.
+    """
 
-    def summed(taps: Any) -> Any:
-        height, width = tf.shape(taps)[1] + grown[0], tf.shape(taps)[2] + grown[1]
-        margins = [
-            [side - 1 - first, more + first] for side, first, more in zip((down, across), before, grown, strict=True)
-        ]
-        wide = tf.pad(taps, [[0, 0], *margins, [0, 0]])
-        parts = []
-        for y in range(down):
-            for x in range(across):
-                top, left, first = down - 1 - y, across - 1 - x, (y * across + x) * given
-                parts.append(wide[:, top : top + height, left : left + width, first : first + given])
-        return tf.add_n(parts)
+    places: np.ndarray
+    margin: list[int]
 
-    return tf.function(summed, jit_compile=True, autograph=False)(taps)
+
+def _reads(side: int, kernel: int, stride: int, padding: str, block: int) -> _Reads:
+    """Who reads the inputs, ``side`` of them, in blocks of a multiple of ``stride``."""
+    made = -(-side // stride) if padding == "SAME" else (side - kernel) // stride + 1
+    before = max((made - 1) * stride + kernel - side, 0) // 2 if padding == "SAME" else 0  # zeros before the input
+    read = [(place, tap, place + before - tap) for place in range(block) for tap in range(kernel)]
+    offsets = {(place, tap): distance // stride for place, tap, distance in read if distance % stride == 0}
+    first, last = min(0, *offsets.values()), max(offsets.values())
+    places = np.zeros((last - first + 1, block, kernel), np.float32)
+    for (place, tap), offset in offsets.items():
+        places[offset - first, place, tap] = 1.0
+    reached = (-(-side // block) - 1) * (block // stride) + last
+    return _Reads(places, [-first, max(reached - made + 1, 0)])
 
 
 def fuse(graph: Graph) -> Graph:
@@ -116,6 +130,10 @@ def fuse(graph: Graph) -> Graph:
         found = _convolution(node)
         if found is None:
             continue
+        parent = node.parents[0][0]
+        if parent >= 0 and consumers[parent] == [index] and _trades_places(found, nodes[parent]):
+            before = nodes[parent]
+            node, found = replace(node, parents=before.parents), replace(found, pool=before.call)
         nodes[index] = replace(node, call=found)
         taken_by = consumers.get(index, [])
         if len(taken_by) == 1 and nodes[taken_by[0]].kind == "BatchNormalization":
@@ -135,6 +153,14 @@ def _convolution(node: Node) -> Convolution | None:
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(layer.filters, np.float32)
     padding = layer.padding.upper()
     return Convolution(layer.kernel.numpy(), bias, tuple(layer.strides), padding, tuple(layer.dilation_rate))
+
+
+def _trades_places(convolution: Convolution, before: Node) -> bool:
+    """Whether what comes before a convolution is an average that may as well come behind it, where it costs less."""
+    height, width, given, made = convolution.kernel.shape
+    if before.kind != "AveragePooling2D" or before.layer.data_format != "channels_last" or made >= given:
+        return False
+    return (height, width) == convolution.strides == tuple(before.layer.strides) == (1, 1)
 
 
 def _scaled(convolution: Convolution, norm: Any) -> Convolution | None:

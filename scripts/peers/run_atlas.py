@@ -64,17 +64,22 @@ def convolutions(given: argparse.Namespace) -> Job:
     """
     import tensorflow as tf
 
+    from atlas.ascent.kernel import APART
     from atlas.networks.load import load
 
     cut = load(NetworkRef(given.network, WEIGHTS[given.network])).cut(given.layer)
     shape = [len(given.channels), given.size, given.size, 3]
     own = tf.one_hot(given.channels, cut.main.channels)[:, None, None, :]  # (n, 1, 1, channels)
 
-    def update(index: Any, pictures: Any) -> Any:
+    @tf.function(autograph=False, experimental_attributes=APART)  # type: ignore[untyped-decorator]
+    def ascent(pictures: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pictures)
             score = tf.reduce_sum(tf.reduce_mean(cut.pre(pictures) * own, axis=[1, 2]))
-        gradient = tape.gradient(score, pictures)
+        return tape.gradient(score, pictures)
+
+    def update(index: Any, pictures: Any) -> Any:
+        gradient = tf.ensure_shape(ascent(pictures), shape)
         spread = tf.math.reduce_std(gradient, axis=[1, 2, 3], keepdims=True)
         return index + 1, tf.clip_by_value(pictures + 0.05 * gradient / (spread + 1e-8), 0.0, 1.0)
 

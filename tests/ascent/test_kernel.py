@@ -188,12 +188,22 @@ def published(network, start, channel, steps):
 
 @pytest.mark.parametrize(("steps", "share"), [(1, 1.0), (10, 0.99)])
 @pytest.mark.parametrize("start", ["noise", "noise-caffe"])
-@pytest.mark.parametrize(("network", "layer", "channel"), [("inceptionv3", "mixed4", 4), ("vgg19", "block4_conv1", 4)])
-def test_the_tutorial_is_the_published_loop(network, layer, channel, start, steps, share, record_property):
+@pytest.mark.parametrize(
+    ("network", "layer", "arithmetic"),
+    [
+        ("inceptionv3", "mixed4", "plain"),
+        ("vgg19", "block4_conv1", "plain"),
+        ("vgg19", "block1_conv2", "plain"),
+        ("vgg19", "block1_conv2", "fast"),  # so few layers do not yet make other pictures of other last digits
+    ],
+)
+def test_the_tutorial_is_the_published_loop(network, layer, arithmetic, start, steps, share, record_property):
     """Within one grey level: on all pixels after one step, on 99 of 100 after ten."""
     import keras
 
-    recipe = RECIPES["tutorial"].model_copy(update={"size": 128, "steps": steps, "start": start})
+    channel = 4
+    changes = {"size": 128, "steps": steps, "start": start, "arithmetic": arithmetic}
+    recipe = RECIPES["tutorial"].model_copy(update=changes)
     loaded = load(NetworkRef(network, "embedded" if network == "inceptionv3" else "random"))
     kernel = Kernel(loaded, layer, recipe)
     [ours] = render(kernel, [channel])
