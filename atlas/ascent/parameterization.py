@@ -6,9 +6,10 @@ division done on one number per image: TensorFlow rounds those otherwise when th
 of the processor, and bytes would depend on the size of the batch. So such numbers are broadcast first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,7 @@ from atlas.spec.slots import Fourier, Maco, Pixel
 # (Olah et al. 2017; lucid/optvis/param/color.py), over its largest column norm.
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32) / np.float32(0.46195)
 
+LANES = 16  # of the widest vectors: so many numbers fill one, for as many images as there are
 START_DEVIATION = 0.01  # of a Fourier start's coefficients, as in Lucid
 
 
@@ -93,10 +95,7 @@ class FourierPicture:
         """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 2, 3, size, size // 2 + 1)``."""
         real, imaginary = tf.unstack(parameters * (self.weights / 4), axis=1)
         values = coloured(tf.signal.irfft2d(tf.complex(real, imaginary), [self.size, self.size]), self.decorrelate)
-        if self.contrast is not None:
-            power = tf.reduce_mean(tf.square(values), axis=[1, 2, 3], keepdims=True)  # (n, 1, 1, 1)
-            values = values * self.contrast / tf.sqrt(tf.broadcast_to(power, tf.shape(values)) + 1e-8)
-        return tf.sigmoid(values)
+        return tf.sigmoid(values if self.contrast is None else at_contrast(values, self.contrast))
 
     def constrain(self, parameters: Any) -> Any:
         """The parameters after an update: any value is fine."""
@@ -177,6 +176,26 @@ def coloured(values: Any, decorrelate: bool) -> Any:
     """Values ``(n, 3, h, w)`` along the colour directions of natural images, or plain ones, as ``(n, h, w, 3)``."""
     values = tf.transpose(values, [0, 2, 3, 1])
     return tf.einsum("nhwc,dc->nhwd", values, tf.constant(COLOURS)) if decorrelate else values
+
+
+def at_contrast(values: Any, contrast: float) -> Any:
+    """Values ``(n, h, w, 3)`` of mean zero with that deviation in each image; the gradient by hand, in few passes."""
+
+    def scaled(values: Any) -> Any:
+        shape = tf.shape(values)
+        flat = tf.reshape(values, [shape[0], -1])
+        power = tf.reduce_mean(tf.square(flat), axis=1, keepdims=True)
+        lanes = tf.broadcast_to(power, [shape[0], LANES]) + 1e-8  # no lone roots and divisions
+        factor = (contrast / tf.sqrt(lanes))[:, :1]  # (n, 1)
+
+        def back(upstream: Any) -> Any:
+            given = tf.reshape(upstream, [shape[0], -1])
+            along = tf.reduce_mean(given * flat, axis=1, keepdims=True) * tf.square(factor) * (1 / contrast**2)
+            return tf.ensure_shape(tf.reshape((given - flat * along) * factor, shape), values.shape)
+
+        return tf.ensure_shape(tf.reshape(flat * factor, shape), values.shape), back
+
+    return cast(Callable[[Any], Any], tf.custom_gradient(scaled))(values)
 
 
 def spectrum_of(picture: np.ndarray, decorrelate: bool) -> np.ndarray:
