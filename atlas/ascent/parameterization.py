@@ -57,7 +57,9 @@ class PixelPicture:
 
 @dataclass(frozen=True)
 class FourierPicture:
-    """The parameters are the real and imaginary parts of the picture's spectrum: ``(2, 3, size, size // 2 + 1)``.
+    """The parameters are the picture's spectrum, real and imaginary parts side by side.
+
+    Their shape is ``(3, size, size // 2 + 1, 2)``.
 
     The spectrum is weighed by ``1 / frequency ** power``, turned into a picture, given the colours of natural images
     and squashed by a sigmoid. With ``contrast``, the values before the sigmoid have no mean colour and exactly that
@@ -72,7 +74,7 @@ class FourierPicture:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image's parameters."""
-        return (2, 3, self.size, self.size // 2 + 1)
+        return (3, self.size, self.size // 2 + 1, 2)
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -86,15 +88,16 @@ class FourierPicture:
     def start(self, start: str, generator: np.random.Generator) -> np.ndarray:
         """The parameters of a start: small normal noise, or those that paint a flat colour or a photo."""
         if start == "noise":
-            return np.float32(START_DEVIATION) * generator.standard_normal(self.shape, np.float32)
+            noise = generator.standard_normal((2, *self.shape[:-1]), np.float32)
+            return np.ascontiguousarray(np.moveaxis(np.float32(START_DEVIATION) * noise, 0, -1))
         weights = np.where(self.weights == 0, np.inf, self.weights)
         spectrum = 4 * spectrum_of(start_picture(start, self.size, generator), self.decorrelate) / weights
-        return np.stack([spectrum.real, spectrum.imag]).astype(np.float32)
+        return np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
 
     def paint(self, parameters: Any) -> Any:
-        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 2, 3, size, size // 2 + 1)``."""
-        real, imaginary = tf.unstack(parameters * (self.weights / 4), axis=1)
-        values = coloured(tf.signal.irfft2d(tf.complex(real, imaginary), [self.size, self.size]), self.decorrelate)
+        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 3, size, size // 2 + 1, 2)``."""
+        spectrum = as_complex(parameters * np.repeat(self.weights[..., None] / 4, 2, axis=-1))
+        values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate)
         return tf.sigmoid(values if self.contrast is None else at_contrast(values, self.contrast))
 
     def constrain(self, parameters: Any) -> Any:
@@ -176,6 +179,15 @@ def coloured(values: Any, decorrelate: bool) -> Any:
     """Values ``(n, 3, h, w)`` along the colour directions of natural images, or plain ones, as ``(n, h, w, 3)``."""
     values = tf.transpose(values, [0, 2, 3, 1])
     return tf.einsum("nhwc,dc->nhwd", values, tf.constant(COLOURS)) if decorrelate else values
+
+
+def as_complex(parts: Any) -> Any:
+    """Complex numbers ``(...)`` from their parts ``(..., 2) float32``. Nothing is copied, neither here nor back."""
+
+    def joined(parts: Any) -> Any:
+        return tf.bitcast(parts, tf.complex64), lambda upstream: tf.bitcast(upstream, tf.float32)
+
+    return cast(Callable[[Any], Any], tf.custom_gradient(joined))(parts)
 
 
 def at_contrast(values: Any, contrast: float) -> Any:

@@ -25,7 +25,7 @@ def test_fourier_paints_what_numpy_paints(contrast, decorrelate):
     weights = 16 / frequency**1.25
     if contrast:
         weights[0, 0] = 0
-    values = np.fft.irfft2((parameters[0] + 1j * parameters[1]) * weights, (16, 16)).transpose(1, 2, 0) / 4
+    values = np.fft.irfft2((parameters[..., 0] + 1j * parameters[..., 1]) * weights, (16, 16)).transpose(1, 2, 0) / 4
     if decorrelate:
         values = values @ COLOURS.T
     if contrast:
