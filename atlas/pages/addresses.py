@@ -15,18 +15,22 @@ STRIP = 8  # thumbnails of a layer on the home page
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _TAKEN = {OWN, HOME, MANIFEST}
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # what Windows takes for a device, whatever comes after
 
 
 def safe_segment(name: str, what: str) -> str:
     """``name``, when it can stand as one folder or file name everywhere.
 
-    That is at most 100 of the ASCII letters, digits, ``.``, ``_`` and ``-``, not starting or ending with a dot, and no
-    name that the site itself uses. Raises SiteError otherwise; ``what`` says what bears the name ("layer").
+    That is at most 100 of the ASCII letters, digits, ``.``, ``_`` and ``-``, not starting or ending with a dot, no name
+    that the site itself uses, and none that Windows keeps for a device (``aux``). Raises SiteError otherwise; ``what``
+    says what bears the name ("layer").
     """
-    if not _SEGMENT.fullmatch(name) or name.endswith(".") or name.lower() in _TAKEN:
+    lower = name.lower()
+    if not _SEGMENT.fullmatch(name) or name.endswith(".") or lower in _TAKEN or _DEVICES.fullmatch(lower):
         raise SiteError(
             f"{what} {name[:100]!r}: expected a name that can be a file: at most 100 letters, digits, '.', '_' "
-            f"or '-', not '_' alone, no dot at either end; rename the {what} in the network or the configuration"
+            f"or '-', not '_' alone, no dot at either end, no device of Windows; rename the {what} in the network "
+            "or the configuration"
         )
     return name
 

@@ -27,7 +27,8 @@ def load_request(path: Path, overrides: Mapping[str, Any], catalog: Catalog, lim
     Raises: ConfigError with all problems, each ``file:line:column: key: expected ..., received ...``.
     """
     try:
-        text = path.read_text("utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(marks.LIMIT + 1)
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: expected text in UTF-8, received bytes that are not ({error.reason})"]) from None
     except OSError as error:

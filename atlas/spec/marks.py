@@ -49,16 +49,13 @@ def read(text: str) -> Document:
     """Parse one YAML document. Never raises: what cannot be read stands in ``problems``."""
     document = Document()
     if len(text) > LIMIT:
-        document.problems.append(((1, 1), f"expected at most {LIMIT:,} characters, received {len(text):,}"))
+        document.problems.append(((1, 1), f"expected at most {LIMIT:,} characters, received more"))
         return document
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                mark = event.start_mark
-                document.problems.append(
-                    (_place(mark), "expected plain values, received an anchor or alias; write it out")
-                )
-                return document
+        refused = _refused(text)
+        if refused:
+            document.problems.append(refused)
+            return document
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -75,15 +72,24 @@ def read(text: str) -> Document:
     return document
 
 
+def _refused(text: str) -> tuple[tuple[int, int], str] | None:
+    """The first thing in a text that is not built at all, with its place. Reads no further than that."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            return _place(event.start_mark), "expected plain values, received an anchor or alias; write it out"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            return _place(event.start_mark), f"expected at most {DEPTH} levels, received more"
+    return None
+
+
 def _place(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
 
 def _plain(node: yaml.Node, where: Where, document: Document) -> Any:
     document.places.setdefault(where, _place(node.start_mark))
-    if len(where) > DEPTH:
-        document.problems.append((_place(node.start_mark), f"expected at most {DEPTH} levels, received more"))
-        return None
     if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
         return [_plain(item, (*where, index), document) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":

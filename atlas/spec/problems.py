@@ -12,6 +12,7 @@ from atlas.errors import ConfigError
 from atlas.spec import marks, objectives, slots
 from atlas.spec.config import Compute, LayerChoice, Numbers
 
+LONGEST = 600  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -48,7 +49,7 @@ class Problems:
             f"{self.path}:{line}:{column}: {said}" if self.path and not said.startswith("--") else said
             for (line, column), said in sorted(self.noted)
         ]
-        return ConfigError(list(dict.fromkeys(lines)))
+        return ConfigError(list(dict.fromkeys(map(_shown, lines))))
 
     def note(self, where: Iterable[str | int], said: str) -> None:
         """Note a problem at the deepest key of ``where`` that the file has, or at the option that gave the value."""
@@ -99,6 +100,12 @@ class Problems:
 
     def _is_option(self, where: marks.Where) -> bool:
         return ".".join(map(str, where)) in self.options
+
+
+def _shown(line: str) -> str:
+    """A line for a terminal: what does not print is escaped, what is very long is cut in its middle."""
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

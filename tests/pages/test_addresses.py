@@ -9,10 +9,12 @@ from atlas.errors import SiteError
 from atlas.pages.addresses import all_addresses, check_names, safe_segment
 from atlas.pages.manifest import read_atlas
 from atlas.resources import resource
-from atlas.store.directory import Store
+from atlas.store.store import Store
 
 
-@pytest.mark.parametrize("name", ["mixed4", "block4_conv1", "outer.inner", "_conv", "a-b", "0", "-x", "a" * 100])
+@pytest.mark.parametrize(
+    "name", ["mixed4", "block4_conv1", "outer.inner", "_conv", "a-b", "0", "-x", "a" * 100, "auxiliary", "con_1"]
+)
 def test_names_of_layers_stand_as_they_are(name: str) -> None:
     assert safe_segment(name, "layer") == name
 
@@ -38,7 +40,7 @@ def test_names_of_layers_stand_as_they_are(name: str) -> None:
             "a" * 101,
             "x:y",
         ),
-        *("a" * 101, "index.html", "Manifest.JSON", "%2e%2e"),
+        *("a" * 300, "index.html", "Manifest.JSON", "%2e%2e", "CON", "aux", "nul.txt", "com1", "Lpt9.a.b"),
     ],
 )
 def test_names_that_could_do_harm_are_refused(name: str) -> None:

@@ -1,4 +1,4 @@
-import contextlib
+import copy
 from pathlib import Path
 
 import pytest
@@ -160,23 +160,45 @@ def test_data_without_a_file_is_checked_as_well():
     )
 
 
-WORDS = st.sampled_from(
-    [
-        "network",
-        "vgg19",
-        "layers",
-        "recipes",
-        "main",
-        "base",
-        "default",
-        "size",
-        "compute",
-        "channels",
-        "null",
-        "~",
-        "0-3",
-    ]
-)
+SOUND = {
+    "network": "inceptionv3",
+    "weights": "embedded",
+    "title": "A title",
+    "output": "site/x",
+    "store": ".atlas",
+    "layers": ["mixed0", {"name": "mixed[34]", "channels": "0-3,9"}],
+    "recipes": {
+        "main": {"size": 96, "steps": 8, "transforms": [{"name": "shift", "pixels": 4}, {"name": "rotate"}]},
+        "other": {
+            "base": "lucid",
+            "parameterization": {"name": "pixel"},
+            "objective": [{"name": "channel", "weight": -1.0}, {"name": "diversity"}],
+            "optimizer": {"name": "adam", "rate": 0.1},
+            "repeats": 2,
+        },
+    },
+    "compute": {"workers": 2, "batch": 4},
+    "record": ["trace", "frames"],
+    "frame_every": 4,
+}
+KEYS = ["base", "channels", "compute", "layers", "main", "name", "network", "recipes", "size", "steps"]
+HOSTILE = [
+    *(
+        "../../x",
+        "/etc/passwd",
+        "~root",
+        "<script>alert(1)</script>",
+        "{{ 7*7 }}",
+        "a\0b",
+        "x" * 300,
+        "ä\u202eü",
+        "CON",
+        "nul",
+    ),
+    *("0-3", "9-1", "0-99999999999999999999", "9" * 5000, "1e999", "mixed*", "[", "random:", "random:-1", "memory://x"),
+    *("s3://", "file:///", "null", "~", "yes", "!!python/object:os.system", "&a", "*a", "\n", "\r\n", "default"),
+]
+WORDS = st.sampled_from([*KEYS, *HOSTILE])
 VALUES = st.recursive(
     WORDS | st.text(max_size=8) | st.integers() | st.floats() | st.booleans() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4),
@@ -184,14 +206,75 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(WORDS, VALUES, max_size=5) | st.text(max_size=60))
+def places(value, where=()):
+    """The place of everything in a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*where, key)
+        yield from places(one, (*where, key))
+
+
+@st.composite
+def nearly_sound(draw):
+    """A configuration that is right but for a few things."""
+    data = copy.deepcopy(SOUND)
+    for _ in range(draw(st.integers(1, 3))):
+        *above, last = draw(st.sampled_from(list(places(data))))
+        inner = data
+        for key in above:
+            inner = inner[key]
+        inner[draw(WORDS) if isinstance(inner, dict) and draw(st.booleans()) else last] = draw(VALUES)
+        if not list(places(data)):
+            break
+    return data
+
+
+def test_what_is_sound_is_read(read):
+    import yaml
+
+    assert [layer.facts.name for layer in read(yaml.safe_dump(SOUND)).layers] == ["mixed0", "mixed3", "mixed4"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(nearly_sound() | st.dictionaries(WORDS, VALUES, max_size=5) | st.text(max_size=60))
 def test_any_configuration_is_read_or_refused_in_sentences(read, data):
+    """100 of them here; ``--hypothesis-profile thorough`` tries 10,000."""
     import yaml
 
     text = data if isinstance(data, str) else yaml.safe_dump(data)
-    with contextlib.suppress(ConfigError):
+    found = []
+    try:
         read(text.encode("utf-8", "replace").decode())
+    except ConfigError as error:
+        found += error.problems
+    assert all(len(line) < 1000 and line.isprintable() for line in found), found
+
+
+def test_a_file_of_a_hundred_megabytes_is_not_read(read):
+    text = "network: vgg19\ntitle: " + "x" * 100_000_000
+    assert problems(read, text) == ["1:1: expected at most 1,000,000 characters, received more"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
+        "network: " + "[" * 100_000,
+        "network: " + "{a: " * 50_000,
+        "? " * 100_000,
+        "- " * 100_000,
+        "network: " + "!" * 100_000,
+        "network: !!binary aGVsbG8=\n",
+        "network: !!python/name:os.system\n",
+        "%TAG ! tag:evil,2000:\n---\nnetwork: !x y\n",
+        "network: vgg19\n---\nnetwork: vgg16\n",
+        "<<: {network: vgg19}\n",
+    ],
+)
+def test_yaml_that_means_harm_is_one_sentence(read, text):
+    found = problems(read, text)
+    assert len(found) < 5
+    assert all(len(line) < 1000 for line in found)
 
 
 def test_octaves_need_a_step_each_and_a_size_that_the_network_takes(read):
