@@ -1,12 +1,19 @@
 """How every file is written: under a temporary name beside its own, then renamed."""
 
 import errno
+import hashlib
 import os
-import threading
+import re
+import socket
+import time
 import uuid
 from pathlib import Path
 
 from atlas.errors import AtlasError
+
+DAY = 86_400  # seconds
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{32}\.tmp")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -14,7 +21,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Makes the folders above it. Raises AtlasError with the reason (disk full, no permission) and leaves nothing behind.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}-{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
@@ -24,3 +31,32 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
         what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise AtlasError(f"{path}: could not be written: {what}; free or name another folder and run again") from error
+
+
+def meant(temporary: str) -> str | None:
+    """The name of the file that a temporary one was to become; None for a name that ``write_atomically`` gives none."""
+    found = _TEMPORARY.fullmatch(temporary)
+    return found["name"] if found else None
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file is a temporary one whose process has ended; of another machine's, whether it is a day old."""
+    found = _TEMPORARY.fullmatch(path.name)
+    if not found:
+        return False
+    if found["host"] == _HOST:
+        return not _is_alive(int(found["process"]))
+    try:
+        return time.time() - path.stat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -22,6 +22,8 @@ def start_tensorflow(threads: int) -> None:
     with _quiet():
         import tensorflow as tf
 
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)  # no more of its memory than is needed
         tf.constant(0)  # looks for devices, which is when it writes
 
 

@@ -19,18 +19,25 @@ Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 o
 
 def page() -> str:
     """The whole page."""
-    group: Any = typer.main.get_command(app)
-    parts = [HEAD]
+    return "\n".join([HEAD, *_sections("atlas", typer.main.get_command(app))])
+
+
+def _sections(path: str, group: Any) -> list[str]:
+    """A section for each command, those of groups in their place."""
+    parts: list[str] = []
     for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            parts += _sections(f"{path} {name}", command)
+            continue
         arguments = [one for one in command.params if one.param_type_name == "argument"]
         options = [one for one in command.params if one.param_type_name == "option" and one.name != "help"]
-        usage = " ".join(["atlas", name, *(one.metavar if one.required else f"[{one.metavar}]" for one in arguments)])
-        parts.append(f"## atlas {name}\n\n{command.help}\n\n```\n{usage}\n```\n")
+        usage = " ".join([path, name, *(one.metavar if one.required else f"[{one.metavar}]" for one in arguments)])
+        parts.append(f"## {path} {name}\n\n{command.help}\n\n```\n{usage}\n```\n")
         rows = [(f"`{one.metavar}`", one.help) for one in arguments]
         rows += [(", ".join(f"`{flag}`" for flag in one.opts), one.help) for one in options]
         if rows:
             parts.append("\n".join(["| | |", "|---|---|", *(f"| {first} | {said} |" for first, said in rows)]) + "\n")
-    return "\n".join(parts)
+    return parts
 
 
 if __name__ == "__main__":

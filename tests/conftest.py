@@ -8,8 +8,13 @@ from typing import Any
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 
 import pytest
+from hypothesis import settings
 
 from atlas.spec.facts import NetworkRef, Preprocessing
+
+pytest_plugins = ["tests.s3"]
+
+settings.register_profile("thorough", max_examples=10_000)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from atlas.cli import build, look, site
+from atlas.cli import build, look, plan, site, store
 from atlas.errors import AtlasError
 
 
@@ -36,12 +36,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("build")(build.build)
-app.command("plan")(build.plan)
+app.command("render")(build.render_only)
+app.command("site")(build.site)
+app.command("plan")(plan.plan)
+app.command("status")(plan.status)
 app.command("layers")(look.layers)
 app.command("show")(look.show)
 app.command("serve")(site.serve)
 app.command("check")(site.check)
 app.command("schema")(site.schema)
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

@@ -22,16 +22,30 @@ WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path; in place of the file's."),
 ]
-StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the results; in place of the file's.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Folder or address of the results; in place of the file's.")
+]
 OutputOption = Annotated[str | None, typer.Option("--output", help="Folder of the site; in place of the file's.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N channels of each layer.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes; one per core when left out.")
 ]
 BackendOption = Annotated[
-    str | None, typer.Option("--backend", help="loky for worker processes, sequential for this one.")
+    str | None,
+    typer.Option("--backend", help="processes on this machine, dask for a cluster, sequential for this process."),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="A Dask scheduler's; left out, a cluster on this machine."),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu or gpu; auto takes GPUs where there are some.")
+]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", metavar="N/OF", help="Only the Nth part of so many, such as 3/16.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every build that the store remembers.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]
 
 

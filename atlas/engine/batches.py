@@ -15,6 +15,7 @@ class Batch:
     """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable.
 
     ``record`` names what is kept beside the pictures; a frame is kept every ``frame_every`` steps, 0 for none.
+    ``device`` is auto, cpu or gpu.
     """
 
     ref: NetworkRef
@@ -28,6 +29,7 @@ class Batch:
     record: tuple[str, ...]
     frame_every: int
     threads: int
+    device: str
 
 
 def batch_size(recipe: Recipe, asked: int | str) -> int:

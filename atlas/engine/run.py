@@ -1,17 +1,22 @@
-"""The build: drop what the store has, spread the rest over workers, keep count, and record the atlas."""
+"""The build: drop what the store has, spread the rest over workers, and keep count."""
 
-import os
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from atlas.engine.batches import Batch, cut
-from atlas.engine.worker import Done, Report, done_before, settle, work
+from atlas.engine.devices import gpus
+from atlas.engine.dispatch import dispatch
+from atlas.engine.log import Log
+from atlas.engine.pools import Dask, Here, Pool, Processes
+from atlas.engine.worker import Done, Report, done_before
 from atlas.errors import AtlasError
 from atlas.spec.config import Compute
 from atlas.spec.plan import Group, Job, Plan
 from atlas.spec.request import Record
-from atlas.store.directory import Store
+from atlas.store.store import Store
+
+TOGETHER = 10_000  # entries that are looked up at once
 
 
 @dataclass
@@ -22,6 +27,11 @@ class Outcome:
     rendered: int = 0
     cached: int = 0
 
+    def of(self, plan: Plan) -> "Outcome":
+        """What became of the jobs of a part of the plan, before anything was rendered."""
+        done = {job.key: self.done[job.key] for _, job in plan.jobs() if job.key in self.done}
+        return Outcome(done, 0, len(done))
+
     @property
     def failed(self) -> list[Done]:
         """The jobs that could not be made."""
@@ -31,20 +41,26 @@ class Outcome:
 def look_up(plan: Plan, store: Store, record: Record) -> Outcome:
     """What the store already has of a plan: presence, length and the artefacts asked for are checked."""
     outcome = Outcome()
-    for group, job in plan.jobs():
+    for group in plan.groups:
         every = record.frame_every(group.recipe)
-        before = done_before(job, store.record(job.key), record.artefacts, every)
-        if before:
-            outcome.done[job.key] = before
+        for first in range(0, len(group.jobs), TOGETHER):
+            jobs = group.jobs[first : first + TOGETHER]
+            for job, found in zip(jobs, store.records([job.key for job in jobs]), strict=True):
+                before = done_before(job, found, record.artefacts, every)
+                if before:
+                    outcome.done[job.key] = before
     outcome.cached = len(outcome.done)
     return outcome
 
 
 def worker_count(compute: Compute) -> int:
-    """How many workers a build may have: as asked, or one per core of this process's share of the machine."""
+    """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share."""
     if isinstance(compute.workers, int):
         return compute.workers
-    import joblib
+    devices = gpus() if compute.device != "cpu" else ()
+    if devices:
+        return len(devices)
+    import joblib  # counts what affinity and cgroups leave to this process
 
     return max(1, int(joblib.cpu_count()) // compute.threads_per_worker)
 
@@ -55,19 +71,71 @@ def run(
     compute: Compute,
     record: Record,
     *,
+    name: str,
     network: str,
     weights_digest: str,
     outcome: Outcome,
     observe: Callable[[Report], None],
+    stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Render what ``outcome`` lacks of the plan and note each result in it; ``observe`` is told of every batch.
 
     Results are in the store before they are reported, so an interrupt or a dead machine loses the batches in flight
-    and no more. Raises AtlasError when nothing can be made at all, KeyboardInterrupt when interrupted.
+    and no more. Once ``stopping``, those are finished and no other is begun. Raises AtlasError when nothing can be made
+    at all, KeyboardInterrupt when interrupted.
     """
+    batches = _batches(plan, store, compute, record, network, weights_digest, outcome)
+    if not batches:
+        return
+    store.sweep()
+    flop = {(group.layer.name, group.recipe_name): group.flop for group in plan.groups}
+    about = {
+        "atlas": name,
+        "pictures": len(plan),
+        "missing": sum(len(batch.jobs) for batch in batches),
+        "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
+    }
+    log = Log(store, about)
+    pool = _pool(store, compute, len(batches))
+    state = "stopped"
+    try:
+        for report in dispatch(batches, pool, random.Random(), stopping):
+            for done in report.done:
+                outcome.done[done.key] = done
+                outcome.rendered += done.state != "failed"
+            _note(log, report, flop[report.layer, report.recipe_name])
+            observe(report)
+        state = "interrupted" if stopping() else "done"
+    finally:
+        pool.close(kill=state == "stopped")
+        log.end(state)
+
+
+def _note(log: Log, report: Report, flop: float) -> None:
+    states = [done.state for done in report.done]
+    log.write(
+        "batch",
+        layer=report.layer,
+        recipe=report.recipe_name,
+        made=len(states),
+        dead=states.count("dead"),
+        failed=states.count("failed"),
+        seconds=round(report.seconds, 3),
+        flop=flop * report.rendered,
+    )
+
+
+def _batches(
+    plan: Plan,
+    store: Store,
+    compute: Compute,
+    record: Record,
+    network: str,
+    weights_digest: str,
+    outcome: Outcome,
+) -> list[Batch]:
     missing = [(group, _missing(group, outcome)) for group in plan.groups]
-    workers = worker_count(compute)
-    batches = [
+    return [
         Batch(
             ref=plan.ref,
             network=network,
@@ -76,55 +144,28 @@ def run(
             recipe_name=group.recipe_name,
             recipe=group.recipe,
             jobs=jobs,
-            store=str(store.folder),
+            store=store.address,
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
             threads=compute.threads_per_worker,
+            device=compute.device,
         )
-        for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, workers)
+        for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, worker_count(compute))
     ]
-    if not batches:
-        return
-    with closing(_spread(batches, compute, min(workers, len(batches)))) as reports:
-        for report in reports:
-            for done in report.done:
-                outcome.done[done.key] = done
-                outcome.rendered += done.state != "failed"
-            observe(report)
 
 
 def _missing(group: Group, outcome: Outcome) -> tuple[Job, ...]:
     return tuple(job for job in group.jobs if job.key not in outcome.done)
 
 
-def _spread(batches: list[Batch], compute: Compute, workers: int) -> Generator[Report, None, None]:
-    """The reports of all batches, in the order in which they end."""
+def _pool(store: Store, compute: Compute, batches: int) -> Pool:
+    """The workers that a build asks for, no more than it has batches."""
     if compute.backend == "sequential":
-        yield from map(work, batches)
-        return
-    import joblib
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    parallel = joblib.Parallel(
-        n_jobs=workers,  # joblib runs a single one in this process
-        backend="loky",
-        return_as="generator_unordered",
-        pre_dispatch=2 * workers,
-        batch_size=1,
-        max_nbytes=None,
-        initializer=settle,
-        initargs=(os.getpid(),),
-    )
-    finished = False
-    try:
-        reports: Iterable[Report] = parallel(joblib.delayed(work)(batch) for batch in batches)
-        yield from reports
-        finished = True
-    except TerminatedWorkerError as error:
+        return Here()
+    if store.address.startswith("memory://"):
         raise AtlasError(
-            "expected workers that live, received the end of one (killed, or out of memory); what was finished is "
-            "kept: build again, with fewer workers or a smaller batch if it recurs"
-        ) from error
-    finally:
-        get_reusable_executor().shutdown(wait=finished, kill_workers=not finished)
+            f"store {store.address}: expected a folder or an object store, received the memory of one process, which "
+            "workers do not share; name another store, or take backend: sequential"
+        )
+    count = min(worker_count(compute), batches)
+    return Dask(compute.scheduler, count) if compute.backend == "dask" else Processes(count)

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from atlas.engine import devices
 from atlas.engine.batches import Batch
 from atlas.errors import AtlasError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
-from atlas.store.directory import Store
 from atlas.store.entry import Entry
+from atlas.store.store import Store
 
 if TYPE_CHECKING:
     from atlas.ascent.kernel import Kernel
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 KERNELS_KEPT = 2
 FRAME_COLUMNS = 8
+_working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
 
@@ -62,11 +64,16 @@ def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one batch. ``image_steps`` counts one image by one step; ``seconds`` is the batch's wall time."""
+    """What became of one batch.
+
+    ``rendered`` is how many of its jobs were not in the store; ``image_steps`` counts one image by one step;
+    ``seconds`` is the batch's wall time.
+    """
 
     layer: str
     recipe_name: str
     done: tuple[Done, ...]
+    rendered: int
     image_steps: int
     seconds: float
 
@@ -92,22 +99,28 @@ def work(batch: Batch) -> Report:
     """
     started = time.perf_counter()
     store = Store(batch.store)
-    jobs = {job.channel: job for job in batch.jobs}
-    done: list[Done] = []
-    for job in batch.jobs:
-        before = done_before(job, store.record(job.key), batch.record, batch.frame_every)
+    done, jobs = [], []
+    for job, found in zip(batch.jobs, store.records([job.key for job in batch.jobs]), strict=True):
+        before = done_before(job, found, batch.record, batch.frame_every)
         if before:
             done.append(before)
-            del jobs[job.channel]
+        else:
+            jobs.append(job)
     if jobs:
-        done += _render(batch, store, list(jobs.values()))
+        with _working:
+            done += _render(batch, store, jobs)
     steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
-    return Report(batch.layer, batch.recipe_name, tuple(done), steps, time.perf_counter() - started)
+    return Report(batch.layer, batch.recipe_name, tuple(done), len(jobs), steps, time.perf_counter() - started)
 
 
 def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
-    """Render the jobs together; where that breaks, one by one, so that only the broken one fails."""
+    """Render the jobs together; where that breaks, in halves, down to the one that fails.
+
+    A GPU that has not the memory for all thus works on as many as it has memory for.
+    """
+    devices.claim(batch.device)
     start_tensorflow(batch.threads)
+    devices.check()
     from atlas.ascent.render import render
 
     try:
@@ -122,7 +135,8 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
         raise
     except Exception as error:  # whatever TensorFlow raises when it runs: out of memory, most of all
         if len(jobs) > 1:
-            return [done for job in jobs for done in _render(batch, store, [job])]
+            middle = len(jobs) // 2
+            return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part)]
         return [_failed(jobs[0], error)]
     return [_keep(batch, store, job, rendering) for job, rendering in zip(jobs, renderings, strict=True)]
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 from atlas.pages import addresses, images, views, words
 from atlas.pages.manifest import GENERATOR, MANIFEST_SCHEMA, Atlas, Channel, Layer, Rendering
-from atlas.store.directory import Store
-from atlas.store.entry import Entry
+from atlas.store.store import Store
 
 Numbers = Mapping[tuple[int | None, str], views.Numbers]  # by channel, None for the whole layer, and recipe
 
@@ -50,32 +49,26 @@ class Builder:
         """Copy the layer's pictures, make its sheets, and give the numbers of every entry."""
         side = images.thumbnail_side(len(layer.shown))
         numbers: dict[tuple[int | None, str], views.Numbers] = {}
-        thumbnails: list[Image.Image | None] = []
-        for channel in layer.shown:
-            thumbnails.append(None)
-            for recipe, rendering in channel.renderings.items():
-                if rendering.key is None:
-                    continue
-                entry = self._copy(layer, channel.number, recipe, rendering.key)
-                numbers[channel.number, recipe] = views.read_numbers(entry)
-                if recipe == self.atlas.main:
-                    thumbnails[-1] = images.thumbnail(entry.picture, side, str(self.store.path(rendering.key)))
-        for recipe, rendering in layer.whole.items():
-            if rendering.key:
-                numbers[None, recipe] = views.read_numbers(self._copy(layer, None, recipe, rendering.key))
+        thumbnails: dict[int | None, Image.Image] = {}
+        wanted = [
+            (number, recipe, rendering.key)
+            for number, renderings in [*((one.number, one.renderings) for one in layer.shown), (None, layer.whole)]
+            for recipe, rendering in renderings.items()
+            if rendering.key
+        ]
+        entries = self.store.get_all(key for _, _, key in wanted)
+        for (number, recipe, key), entry in zip(wanted, entries, strict=True):
+            numbers[number, recipe] = views.read_numbers(entry)
+            for repeat, picture in enumerate([entry.picture, *(repeat.tobytes() for repeat in entry.repeats)]):
+                self.put(addresses.picture(self.atlas, layer.name, number, recipe, repeat), picture)
+            if recipe == self.atlas.main:
+                thumbnails[number] = images.thumbnail(entry.picture, side, self.store.where(key))
+        shown = [thumbnails.get(channel.number) for channel in layer.shown]
         for number in addresses.sheets_of(self.atlas, layer):
-            part = thumbnails[number * addresses.PER_SHEET : (number + 1) * addresses.PER_SHEET]
+            part = shown[number * addresses.PER_SHEET : (number + 1) * addresses.PER_SHEET]
             self.put(addresses.sheet(layer.name, number), images.sheet(part, side))
-        self._choose(layer, thumbnails)
+        self._choose(layer, shown)
         return numbers
-
-    def _copy(self, layer: Layer, channel: int | None, recipe: str, key: str) -> Entry:
-        """Put the pictures of an entry at their addresses; the entry."""
-        entry = self.store.get(key)
-        pictures = [entry.picture, *(repeat.tobytes() for repeat in entry.repeats)]
-        for repeat, picture in enumerate(pictures):
-            self.put(addresses.picture(self.atlas, layer.name, channel, recipe, repeat), picture)
-        return entry
 
     def _choose(self, layer: Layer, thumbnails: list[Image.Image | None]) -> None:
         """Take the few thumbnails that stand for the layer on the home page and on the cover."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from atlas.errors import SiteError
-from atlas.files import write_atomically
+from atlas.files import is_abandoned, meant, write_atomically
 
 FILES = "_/files.json"
 FORMAT = 1
-_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}-(\d+)-\d+\.tmp")  # as write_atomically names them
 _ADDRESS = re.compile(r"(?!/)(?!.*(^|/)\.)[A-Za-z0-9._/-]+")
 
 
@@ -50,9 +49,7 @@ class Ledger:
         """Whether nothing is there, or only what a build leaves that was killed before it wrote its first list."""
         started = self.output / "_"
         inside = list(started.iterdir()) if started.is_dir() and not started.is_symlink() else []
-        return all(path == started for path in self.output.iterdir()) and all(
-            _TEMPORARY.fullmatch(path.name) for path in inside
-        )
+        return all(path == started for path in self.output.iterdir()) and all(meant(path.name) for path in inside)
 
     def holds(self, inputs: str) -> bool:
         """Whether the folder was made from just these inputs and every file is still there with its size."""
@@ -109,9 +106,8 @@ class Ledger:
         """Remove temporary files of our own names that a killed build left, unless their process is still alive."""
         for folder in sorted(folders):
             for path in sorted(folder.glob(".*.tmp")):
-                match = _TEMPORARY.fullmatch(path.name)
-                name = (folder / match[1]).relative_to(self.output).as_posix() if match else ""
-                if match and (name in self._known or name == FILES) and not _alive(int(match[2])):
+                name = (folder / (meant(path.name) or "")).relative_to(self.output).as_posix()
+                if (name in self._known or name == FILES) and is_abandoned(path):
                     path.unlink()
 
     def _size(self, name: str) -> int | None:
@@ -139,13 +135,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

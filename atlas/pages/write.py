@@ -14,7 +14,7 @@ from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
 from atlas.pages.ledger import Ledger
 from atlas.pages.manifest import GENERATOR, Summary, read_atlas, read_summary
 from atlas.resources import resource
-from atlas.store.directory import Store
+from atlas.store.store import Store
 
 STATIC = "static"  # the folder of templates/ whose files are copied to ``_/``
 HEAD = 4096  # bytes of a page in which its generator stands

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from atlas.spec.frozen import Frozen, PathText
+from atlas.spec.frozen import AddressText, Frozen, PathText
 from atlas.spec.recipes import RECIPES
 
 FRAMES = 48  # of an ascent, when nothing else is asked for
@@ -65,8 +65,18 @@ class Compute(Frozen):
     batch: Literal["auto", 2, 4, 8, 16] = Field(
         "auto", description="Channels ascended together; auto goes by the picture's size."
     )
-    backend: Literal["loky", "sequential"] = Field(
-        "loky", description="loky starts worker processes; sequential works in this process, for debugging."
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="What workers compute on; auto takes GPUs where there are some, one for each worker."
+    )
+    backend: Literal["processes", "dask", "sequential"] = Field(
+        "processes",
+        description="processes are workers on this machine; dask is a cluster; sequential works in this process, for "
+        "debugging.",
+    )
+    scheduler: Annotated[str, Field(min_length=1, max_length=300)] | None = Field(
+        None,
+        description="Address of a Dask scheduler, such as tcp://10.0.0.1:8786; a cluster on this machine for this run "
+        "when left out.",
     )
 
 
@@ -111,7 +121,10 @@ class Config(Frozen):
         None, description=f"Steps from frame to frame; when left out, as many as make at most {FRAMES} frames."
     )
     compute: Compute = Field(Compute(), description="Where the work runs.")
-    store: PathText = Field(".atlas", description="Folder of the results, from the current directory.")
+    store: AddressText = Field(
+        ".atlas",
+        description="Folder of the results, from the current directory, or an address such as s3://bucket/folder.",
+    )
     output: PathText | None = Field(
         None, description="Folder of the site, from the current directory; site/NAME when left out."
     )

@@ -18,4 +18,9 @@ def _path(text: str) -> str:
     return str(Path(text).expanduser())
 
 
+def _address(text: str) -> str:
+    return text if "://" in text and len(text) <= 1000 and text.isprintable() else _path(text)
+
+
+AddressText = Annotated[str, AfterValidator(_address)]
 PathText = Annotated[str, AfterValidator(_path)]

@@ -49,7 +49,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Request:
-    """What a build was asked for. ``store`` and ``output`` are folders, from the current directory if relative."""
+    """What a build was asked for. ``store`` is a folder or an address, ``output`` a folder; from the current directory
+    if relative."""
 
     name: str
     title: str

@@ -12,7 +12,6 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,26 +79,30 @@ def decode(data: bytes, key: str, where: str) -> Entry:
     return entry
 
 
-def read_record(path: Path, key: str) -> dict[str, Any] | None:
-    """The record of the entry at ``path`` without its picture, or None when it is absent, cut or another entry.
+def needed(head: bytes) -> int:
+    """How many bytes of an entry hold its header, from its first bytes; 0 when that is not a header of ours."""
+    if len(head) < 8:
+        return 0
+    (length,) = struct.unpack("<Q", head[:8])
+    return 8 + int(length) if length <= HEADER_LIMIT else 0
 
-    Reads the header only (about 2 kB). Beside the numbers, ``has`` says which artefacts are there, and ``checksum`` is
-    the entry's own.
+
+def record_of(head: bytes, size: int, key: str) -> dict[str, Any] | None:
+    """The record of an entry from its first bytes and its size, or None when it is cut or another entry.
+
+    ``head`` holds the whole header, see ``needed``. Beside the numbers, ``has`` says which artefacts are there, and
+    ``checksum`` is the entry's own.
     """
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > HEADER_LIMIT:
-                return None
-            header = json.loads(file.read(length))
-            size = file.seek(0, 2)
+        end = needed(head)
+        header = json.loads(head[8:end])
         metadata = header.pop("__metadata__")
-        end = max(tensor["data_offsets"][1] for tensor in header.values())
-        if size != 8 + length + end or metadata["key"] != key:
+        last = max(tensor["data_offsets"][1] for tensor in header.values())
+        if size != end + last or metadata["key"] != key:
             return None
         record: dict[str, Any] = json.loads(metadata["record"])
         return {**record, "has": sorted(header), "checksum": metadata["checksum"]}
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

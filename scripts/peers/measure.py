@@ -95,8 +95,8 @@ def column(samples: Sequence[dict[str, Any]], key: str) -> list[float]:
 
 
 @contextlib.contextmanager
-def workers(*arguments: str) -> Iterator[Callable[[], dict[str, Any]]]:
-    """One warm process of atlas for each core; what is given lets all of them do their work once, together.
+def workers(*arguments: str, count: int = CORES) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Warm processes of atlas, one for each core or so many; what is given lets all do their work once, together.
 
     Its answer has the ``rate`` of all in work per second, the ``seconds`` until the last was done, and what the first
     process told beside.
@@ -105,7 +105,7 @@ def workers(*arguments: str) -> Iterator[Callable[[], dict[str, Any]]]:
     with contextlib.ExitStack() as stack:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         made = []
-        for _ in range(CORES):
+        for _ in range(count):
             made.append(stack.enter_context(subprocess.Popen(command, env=SINGLE, **pipes)))
             stack.callback(made[-1].kill)
 

@@ -2,7 +2,7 @@
 
 import json
 
-from atlas.cli.build import START
+from atlas.cli.plan import START
 
 
 def test_before_and_after_a_build(shell, config, tmp_path):

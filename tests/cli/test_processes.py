@@ -18,8 +18,8 @@ from PIL import Image
 from atlas.networks.weights import locate
 from atlas.spec.load import load_request
 from atlas.spec.plan import KERNEL, make_plan
-from atlas.store.directory import Store
 from atlas.store.entry import Entry
+from atlas.store.store import Store
 from tests.spec.conftest import CATALOG
 
 REPORTING = """

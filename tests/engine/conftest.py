@@ -33,6 +33,7 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
             record=record,
             frame_every=2 if "frames" in record else 0,
             threads=1,
+            device="cpu",
         )
 
     return make

@@ -89,8 +89,8 @@ def is_alive(process: int) -> bool:
 
 
 def workers(process: int) -> list[int]:
-    """The loky workers of a build."""
-    return [child for child in below(process) if b"LokyProcess" in _command(child)]
+    """The worker processes of a build."""
+    return [child for child in below(process) if b"multiprocessing.spawn" in _command(child)]
 
 
 def _command(process: int) -> bytes:

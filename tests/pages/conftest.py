@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from atlas.store.directory import Store
 from atlas.store.entry import Entry
+from atlas.store.store import Store
 
 BRANCHES = [("1x1", 0, 63), ("5x5", 64, 127), ("double 3x3", 128, 223), ("pool", 224, 287)]
 OUTLINE = [  # name, channels, receptive field, stride, kind

@@ -10,7 +10,7 @@ import pytest
 
 from atlas.pages.check import check_site
 from atlas.pages.write import write_atlas
-from atlas.store.directory import Store
+from atlas.store.store import Store
 
 Make = Callable[..., dict[str, Any]]
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 }}</pre></svg>"

@@ -8,7 +8,7 @@ import pytest
 
 from atlas.errors import SiteError
 from atlas.pages.manifest import read_atlas, read_summary
-from atlas.store.directory import Store
+from atlas.store.store import Store
 
 
 @pytest.fixture

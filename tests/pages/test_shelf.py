@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atlas.pages.write import write_atlas, write_shelf
-from atlas.store.directory import Store
+from atlas.store.store import Store
 
 
 @pytest.fixture

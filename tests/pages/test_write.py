@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from atlas import files
 from atlas.errors import SiteError, StoreError
 from atlas.pages.check import check_site
 from atlas.pages.write import Written, write_atlas
-from atlas.store.directory import Store
 from atlas.store.entry import Entry
+from atlas.store.store import Store
 
 Make = Callable[..., dict[str, Any]]
 
@@ -59,14 +60,14 @@ def test_a_second_build_touches_nothing_and_imports_nothing_heavy(
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from atlas.store.directory import Store\n"
+        "from atlas.store.store import Store\n"
         "from atlas.pages.write import write_atlas\n"
         "store = Store(sys.argv[1])\n"
         "written = write_atlas(store.get_atlas('toy'), store, Path(sys.argv[2]))\n"
         "assert written.unchanged and written.pages == 29 and written.changed == 0, written\n"
         "print(sorted({'jinja2', 'PIL', 'yaml', 'tensorflow', 'keras'} & set(sys.modules)))\n"
     )
-    command = [sys.executable, "-c", code, str(store.folder), str(tmp_path / "out")]
+    command = [sys.executable, "-c", code, store.address, str(tmp_path / "out")]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
     assert identities(tmp_path / "out") == before
 
@@ -156,11 +157,11 @@ def test_an_interrupted_build_goes_on_to_the_same_site(
     gone = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
-    torn = out / "mixed0" / f".0.html.{'0' * 32}-{int(gone.stdout)}-1.tmp"
+    torn = out / "mixed0" / f".0.html.{files._HOST}-{int(gone.stdout)}-{'0' * 32}.tmp"
     torn.write_bytes(b"half a page")
     mine = out / "mixed0" / ".mine.tmp"
     mine.write_bytes(b"not of the program")
-    alive = out / "mixed0" / f".1.html.{'0' * 32}-{os.getpid()}-1.tmp"
+    alive = out / "mixed0" / f".1.html.{files._HOST}-{os.getpid()}-{'0' * 32}.tmp"
     alive.write_bytes(b"another build is writing this")
     write_atlas(record, store, out)
     assert not torn.exists()
@@ -184,7 +185,7 @@ def test_nothing_is_written_through_a_link(record: dict[str, Any], store: Store,
 
 
 def test_a_damaged_entry_is_never_shown(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
-    path = store.path(record["layers"][0]["channels_shown"][2]["renderings"]["main"]["key"])
+    path = Path(store.where(record["layers"][0]["channels_shown"][2]["renderings"]["main"]["key"]))
     data = bytearray(path.read_bytes())
     data[-200] ^= 1
     path.write_bytes(data)

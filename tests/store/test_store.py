@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from atlas.errors import AtlasError, StoreError
-from atlas.store.directory import Store
 from atlas.store.entry import Entry
+from atlas.store.store import Store
 
 KEY = "ab" * 32
 

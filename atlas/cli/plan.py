@@ -1,0 +1,101 @@
+"""``atlas plan`` and ``atlas status``: what a build would do, and what the builds on a store are doing."""
+
+import json
+import time
+
+import typer
+
+from atlas.cli import options
+from atlas.cli.prepare import prepare
+from atlas.cli.progress import duration
+
+GFLOPS = 50.0  # of one worker that was never measured: between the 40 of an AVX2 core and the 110 of one with AVX-512
+START = 10.0  # seconds until workers are up and the first layer is traced
+
+
+def plan(
+    config: options.ConfigFile,
+    weights: options.WeightsOption = None,
+    store: options.StoreOption = None,
+    limit: options.LimitOption = None,
+    workers: options.WorkersOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say what a build would render, what is cached, and about how long it would take."""
+    from atlas.engine.log import measured_speed
+    from atlas.engine.run import worker_count
+
+    prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
+    count = worker_count(prepared.request.compute)
+    measured = measured_speed(prepared.store)
+    speed = measured or GFLOPS * 1e9
+    rows = []
+    for group in prepared.plan.groups:
+        missing = sum(job.key not in prepared.outcome.done for job in group.jobs)
+        rows.append(
+            {
+                "layer": group.layer.name,
+                "recipe": group.recipe_name,
+                "size": group.recipe.size,
+                "steps": group.recipe.steps,
+                "channels": len(group.jobs),
+                "cached": len(group.jobs) - missing,
+                "seconds": group.flop * missing / (speed * count),
+            }
+        )
+    missing = prepared.missing
+    seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
+    if as_json:
+        said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
+        typer.echo(json.dumps(said | {"groups": rows}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("layer", "recipe", "size", "steps", "channels", "cached"):
+        table.add_column(name, justify="left" if name in ("layer", "recipe") else "right")
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in ("layer", "recipe", "size", "steps", "channels", "cached")))
+    console = Console(highlight=False)
+    console.print(table)
+    total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {missing:,} to render"
+    by = "at the speed of the last build" if measured else "at a guess"
+    about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
+    console.print(f"\n{total}{about}", soft_wrap=True)
+
+
+def status(
+    store: options.StoreOption = None,
+    all_runs: options.AllOption = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Say what the builds on a store are doing: those that run, and how the last ones ended."""
+    from atlas.engine.log import runs
+    from atlas.spec.config import Config
+    from atlas.store.store import Store
+
+    address = store or str(Config.model_fields["store"].default)
+    found = list(runs(Store(address)))
+    shown = found if all_runs else [run for run in found if run.state == "running"] or found[:1]
+    if as_json:
+        for run in shown:
+            typer.echo(json.dumps(run.summary))
+        return
+    if not shown:
+        typer.echo(f"no build has run on {address}")
+    for run in shown:
+        typer.echo(_sentence(run.summary))
+
+
+def _sentence(said: dict[str, object]) -> str:
+    began = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(str(said["began"]))))
+    text = (
+        f"{said['atlas']}: {said['state']}, {said['made']:,} of {said['missing']:,} pictures rendered, since {began} "
+        f"on {said['host']} (process {said['process']})"
+    )
+    if said["failed"]:
+        text += f", {said['failed']:,} failed"
+    if said["state"] == "running" and said["left"] is not None:
+        text += f", {duration(float(str(said['left'])))} left"
+    return text

@@ -1,0 +1,94 @@
+"""What the commands of a build have in common: a checked request, its plan, and what the store has of it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from atlas.cli import options
+from atlas.cli.progress import Observer
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked request with its plan and what the store has of it."""
+
+    request: Any
+    weights: Any
+    plan: Any
+    store: Any
+    outcome: Any
+
+    def record(self) -> dict[str, Any]:
+        """The record of the atlas as it stands."""
+        from atlas.engine.record import atlas_record
+
+        found = self.weights
+        weights = {
+            "kind": found.kind,
+            "digest": found.digest,
+            "description": found.description,
+            "licence": found.licence,
+            "seed": self.request.ref.seed,
+        }
+        return atlas_record(self.request, weights, self.plan, self.outcome)
+
+    @property
+    def missing(self) -> int:
+        """How many pictures are not there."""
+        return len(self.plan) - len(self.outcome.done)
+
+    def part(self, shard: tuple[int, int]) -> "Prepared":
+        """The same for one of several parts of the plan."""
+        plan = self.plan.part(*shard)
+        return replace(self, plan=plan, outcome=self.outcome.of(plan))
+
+
+def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
+    """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
+    from atlas.engine.run import look_up
+    from atlas.networks.weights import locate
+    from atlas.spec.load import load_request
+    from atlas.spec.plan import make_plan
+    from atlas.store.store import Store
+
+    request = load_request(options.find_config(config), given, options.catalog(), limit)
+    found = locate(request.ref)
+    plan = make_plan(request, found.digest)
+    store = Store(request.store)
+    return Prepared(request, found, plan, store, look_up(plan, store, request.record))
+
+
+def render(prepared: Prepared, watch: Observer) -> bool:
+    """Make what is missing; whether all of it was tried, and Ctrl-C did not end it before."""
+    from atlas.cli.progress import Row
+    from atlas.engine.dispatch import Interrupts
+    from atlas.engine.run import run
+    from atlas.networks.weights import ensure
+
+    request = prepared.request
+    ensure(request.ref)  # before any worker starts: a download, or one clear sentence
+    rows = [
+        Row(group.layer.name, group.recipe_name, count, group.flop)
+        for group in prepared.plan.groups
+        if (count := sum(job.key not in prepared.outcome.done for job in group.jobs))
+    ]
+    interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
+    with watch.rendering(rows), interrupts.heard():
+        run(
+            prepared.plan,
+            prepared.store,
+            request.compute,
+            request.record,
+            name=request.name,
+            network=request.facts.id,
+            weights_digest=prepared.weights.digest,
+            outcome=prepared.outcome,
+            observe=watch.report,
+            stopping=lambda: interrupts.asked,
+        )
+    return not interrupts.asked
+
+
+def kept(prepared: Prepared) -> str:
+    """What an interrupted build says last."""
+    count = len(prepared.outcome.done) - len(prepared.outcome.failed)
+    return f"interrupted: {count:,} of {len(prepared.plan):,} pictures are kept; build again to go on"

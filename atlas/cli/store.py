@@ -1,0 +1,105 @@
+"""``atlas store``: list, verify and prune what is kept."""
+
+import json
+import time
+from typing import Annotated
+
+import typer
+
+from atlas.cli import options
+from atlas.errors import AtlasError
+
+app = typer.Typer(help="Look after the store: list, verify and prune what is kept.", no_args_is_help=True)
+
+StoreArgument = Annotated[
+    str, typer.Argument(metavar="[STORE]", help="Folder or address of the results, such as s3://bucket/folder.")
+]
+RepairOption = Annotated[bool, typer.Option("--repair", help="Delete damaged entries; a build makes them again.")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
+Configs = Annotated[list[str], typer.Argument(metavar="CONFIG...", help="Configurations whose results are to stay.")]
+
+
+@app.command("ls")
+def ls(store: StoreArgument = ".atlas", as_json: options.JsonOption = False) -> None:
+    """Say how much is kept, for each atlas and in all."""
+    from atlas.store.care import shares
+    from atlas.store.store import Store
+
+    rows = shares(Store(store))
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    for row in rows:
+        typer.echo(f"{row['entries']:>9,}  {_size(row['bytes']):>9}  {row['atlas']}")
+
+
+@app.command("verify")
+def verify(store: StoreArgument = ".atlas", repair: RepairOption = False, as_json: options.JsonOption = False) -> None:
+    """Read every entry whole and name the damaged ones; exit code 1 when there are some."""
+    from atlas.store.care import damaged
+    from atlas.store.store import Store
+
+    place, bad, count = Store(store), [], 0
+    for key, fault in damaged(place):
+        count += 1
+        if fault:
+            bad.append(key)
+            typer.echo(json.dumps({"key": key, "fault": fault}) if as_json else fault)
+            if repair:
+                place.drop(key)
+    if as_json:
+        typer.echo(json.dumps({"event": "done", "entries": count, "damaged": len(bad), "deleted": repair}))
+    else:
+        what = f"{len(bad):,} damaged" + (" and deleted" if repair and bad else "") if bad else "all of them whole"
+        typer.echo(f"{count:,} entries read, {what}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("prune")
+def prune(
+    configs: Configs,
+    store: options.StoreOption = None,
+    dry_run: DryOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Delete the entries that none of the configurations needs, except those of the last day."""
+    from atlas.cli.prepare import prepare
+    from atlas.engine.log import runs
+    from atlas.store.care import unneeded
+
+    prepared = [prepare(config, options.overrides(store=store), None) for config in configs]
+    addresses = {one.store.address for one in prepared}
+    if len(addresses) > 1:
+        raise AtlasError(f"expected configurations of one store, received {', '.join(sorted(addresses))}; name --store")
+    place = prepared[0].store
+    alive = [run for run in runs(place) if run.state == "running"]
+    if alive:
+        said = alive[0].summary
+        raise AtlasError(
+            f"{place.address}: expected a store that nobody uses, received one that {said['atlas']} on {said['host']} "
+            f"(process {said['process']}) is building on; wait until it is done"
+        )
+    needed = {job.key for one in prepared for _, job in one.plan.jobs()}
+    found = list(unneeded(place, needed, time.time()))
+    total = f"{len(found):,} entries, {_size(sum(one.size for one in found))}"
+    if dry_run or not found:
+        typer.echo(f"{total} would be deleted" if found else "nothing to delete")
+        return
+    if not yes and not typer.confirm(f"Delete {total} from {place.address}?"):
+        typer.echo("nothing was deleted")
+        return
+    for one in found:
+        place.drop(one.key)
+    typer.echo(f"{total} deleted")
+
+
+def _size(count: float) -> str:
+    """So many bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,170 @@
+"""Where batches run: in this process, in worker processes of this machine, or on a Dask cluster.
+
+A pool works on as many batches at once as it has ``seats``. A future that raises one of ``deaths`` means that ``toll``
+workers died under its batch.
+"""
+
+import concurrent.futures
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol
+
+from atlas.engine.batches import Batch
+from atlas.engine.queue import KILLS
+from atlas.engine.worker import Report, settle, work
+from atlas.errors import AtlasError
+
+Future = concurrent.futures.Future[Report]
+WAIT = 30  # seconds for a scheduler to answer
+
+
+class Pool(Protocol):
+    """Workers. ``seats`` may change while they work, as a cluster grows and shrinks."""
+
+    deaths: tuple[type[BaseException], ...]
+    toll: int
+
+    @property
+    def seats(self) -> int:
+        """How many batches it works on at once."""
+
+    def submit(self, seat: int, batch: Batch) -> Future:
+        """Begin with a batch on a seat that is free."""
+
+    def worker(self, seat: int) -> int | None:
+        """Which worker sits there, always the same one; None where that is not known."""
+
+    def close(self, *, kill: bool) -> None:
+        """End the workers: once they are done, or at once."""
+
+
+class Here:
+    """This process: a batch is done when ``submit`` returns."""
+
+    deaths: tuple[type[BaseException], ...] = ()
+    toll = 1
+    seats = 1
+
+    def submit(self, seat: int, batch: Batch) -> Future:
+        """Do it."""
+        future: Future = concurrent.futures.Future()
+        try:
+            future.set_result(work(batch))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def worker(self, seat: int) -> int | None:
+        """The one there is."""
+        return 0
+
+    def close(self, *, kill: bool) -> None:
+        """Nothing to end."""
+
+
+class Processes:
+    """Worker processes of this machine, each in a pool of its own: when one dies, the others do not notice."""
+
+    deaths: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+    toll = 1
+
+    def __init__(self, count: int):
+        self.seats = count
+        self._pools: dict[int, concurrent.futures.ProcessPoolExecutor] = {}
+
+    def submit(self, seat: int, batch: Batch) -> Future:
+        """Begin; a worker that has died is replaced."""
+        try:
+            return self._pool(seat).submit(work, batch)
+        except BrokenProcessPool:
+            self._pools.pop(seat).shutdown()
+            return self._pool(seat).submit(work, batch)
+
+    def worker(self, seat: int) -> int | None:
+        """Each seat has its worker."""
+        return seat
+
+    def close(self, *, kill: bool) -> None:
+        """End all workers, and wait until they are gone."""
+        if kill:
+            for process in multiprocessing.active_children():
+                process.kill()
+        for pool in self._pools.values():
+            pool.shutdown(cancel_futures=True)
+        self._pools.clear()
+
+    def _pool(self, seat: int) -> concurrent.futures.ProcessPoolExecutor:
+        if seat not in self._pools:
+            spawn = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+            self._pools[seat] = concurrent.futures.ProcessPoolExecutor(1, spawn, settle, (os.getpid(),))
+        return self._pools[seat]
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Deaf to Ctrl-C inside the block, as are the processes begun there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)
+
+
+class Dask:
+    """A Dask cluster: one by its scheduler's address, or one on this machine for this run."""
+
+    toll = KILLS  # Dask itself tries a batch on as many workers, and one more
+
+    def __init__(self, scheduler: str | None, count: int):
+        try:
+            import distributed
+        except ImportError as error:
+            raise AtlasError(
+                "backend dask: expected the package distributed, received none; install atlas-microscope[dask]"
+            ) from error
+        for name in ("distributed", "distributed.client"):  # what goes wrong is raised; what is mended needs no words
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self.deaths: tuple[type[BaseException], ...] = (distributed.KilledWorker,)
+        self._cluster: Any = None
+        if scheduler is None:
+            with _deaf():  # its workers inherit that, and finish what is in flight after a Ctrl-C
+                self._cluster = distributed.LocalCluster(
+                    n_workers=count, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+                )
+        try:
+            self._client = distributed.Client(self._cluster or scheduler, timeout=WAIT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise AtlasError(
+                f"backend dask: expected a scheduler at {scheduler}, received: {error}; start one, or name its address"
+            ) from error
+        self._pool = self._client.get_executor(pure=False)
+
+    @property
+    def seats(self) -> int:
+        """Two for each worker, so that none waits for this process."""
+        return 2 * max(1, len(self._client.nthreads()))
+
+    def submit(self, seat: int, batch: Batch) -> Future:
+        """Hand a batch to the scheduler."""
+        future: Future = self._pool.submit(work, batch)
+        return future
+
+    def worker(self, seat: int) -> int | None:
+        """The scheduler decides."""
+        return None
+
+    def close(self, *, kill: bool) -> None:
+        """Leave the cluster; one that was started for this run ends."""
+        self._pool.shutdown(wait=not kill)
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()

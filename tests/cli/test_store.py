@@ -1,0 +1,86 @@
+"""``atlas store``: list, verify, repair, prune."""
+
+import json
+import os
+import time
+
+import pytest
+
+
+@pytest.fixture
+def built(shell, config, tmp_path):
+    """The entries of a build of five pictures, by channel and layer in no order."""
+    assert shell("build", "toy.yaml", "--quiet").code == 0
+    return sorted(tmp_path.glob(".atlas/v1/entries/*/*"))
+
+
+def test_what_is_kept(shell, built):
+    rows = [json.loads(line) for line in shell("store", "ls", "--json").lines]
+    assert [(row["atlas"], row["entries"]) for row in rows] == [("toy", 5), ("in no atlas", 0), ("in all", 5)]
+    assert rows[0]["bytes"] == sum(path.stat().st_size for path in built)
+    assert shell("store", "ls").lines[0].split()[0] == "5"
+    assert shell("store", "ls", "elsewhere").lines[-1].split() == ["0", "0", "B", "in", "all"]
+
+
+def test_a_damaged_entry_is_named_repaired_and_made_again(shell, built, tmp_path):
+    assert shell("store", "verify").out == "5 entries read, all of them whole\n"
+    good = built[2].read_bytes()
+    built[2].write_bytes(good[:-9] + b"x" * 9)
+    said = shell("store", "verify")
+    assert said.code == 1
+    assert str(built[2]) in said.lines[0]
+    assert "checksum does not match" in said.lines[0]
+    assert said.lines[-1] == "5 entries read, 1 damaged"
+    repaired = shell("store", "verify", "--repair", "--json")
+    assert (repaired.code, json.loads(repaired.lines[-1])["damaged"]) == (1, 1)
+    assert not built[2].exists()
+    assert "1 pictures rendered, 4 were cached" in shell("build", "toy.yaml").out
+    assert built[2].read_bytes() == good
+    assert shell("store", "verify").code == 0
+
+
+def test_a_damaged_entry_is_never_shown(shell, built, tmp_path):
+    """Its header is whole, so it counts as there; its checksum is looked at when its picture is read."""
+    built[2].write_bytes(built[2].read_bytes()[:-9] + b"x" * 9)
+    said = shell("build", "toy.yaml", "--output", "other")
+    assert said.code == 2
+    assert "the checksum does not match, the file is damaged" in said.err
+    built[2].write_bytes(built[2].read_bytes()[:-9])
+    assert "1 pictures rendered, 4 were cached" in shell("build", "toy.yaml", "--output", "other").out
+
+
+def test_prune_keeps_what_is_needed_young_or_in_use(shell, built, config, tmp_path):
+    config.write_text(config.read_text().replace("0-2", "0-1"))
+    assert shell("store", "prune", "toy.yaml", "--yes").out == "nothing to delete\n"  # younger than a day
+    old = time.time() - 2 * 86_400
+    for path in built:
+        os.utime(path, (old, old))
+    [total] = shell("store", "prune", "toy.yaml", "--dry-run").lines
+    assert total.startswith("1 entries, ")
+    assert total.endswith(" would be deleted")
+    assert all(path.exists() for path in built)
+    log = next((tmp_path / ".atlas/v1/runs").iterdir())
+    whole = log.read_bytes()
+    log.write_bytes(b"\n".join(whole.splitlines()[:-1]) + b"\n")  # as if the build still ran
+    said = shell("store", "prune", "toy.yaml", "--yes")
+    assert (said.code, said.out) == (2, "")
+    assert "expected a store that nobody uses, received one that toy on" in said.err
+    log.write_bytes(whole)
+    assert shell("store", "prune", "toy.yaml", "--yes").out.endswith(" deleted\n")
+    assert sum(path.exists() for path in built) == 4
+    assert "nothing to render: all 4" in shell("build", "toy.yaml").out
+
+
+def test_prune_asks_first(shell, built, config, monkeypatch):
+    import typer
+
+    config.write_text(config.read_text().replace("0-2", "0-1"))
+    old = time.time() - 2 * 86_400
+    for path in built:
+        os.utime(path, (old, old))
+    asked = []
+    monkeypatch.setattr(typer, "confirm", lambda question: asked.append(question))
+    assert shell("store", "prune", "toy.yaml").out == "nothing was deleted\n"
+    [question] = asked
+    assert question.startswith("Delete 1 entries, ")
+    assert all(path.exists() for path in built)

@@ -1,0 +1,81 @@
+"""A build on a real Dask cluster: a scheduler and two worker processes on loopback, one of which is killed."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.processes import PICTURES, contents, entries, run_here, start, wait_for, write_config
+
+STEPS = 100
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The scheduler's address and the processes of the workers."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    log = folder / "scheduler.log"
+    with contextlib.ExitStack() as stack:
+        end = stack.callback
+
+        def begin(command: list[str], said: Path) -> subprocess.Popen[bytes]:
+            log = stack.enter_context(said.open("w"))
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+            end(process.wait)
+            end(process.kill)
+            return process
+
+        begin([*command, "--no-dashboard"], log)
+        assert wait_for(lambda: bool(re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text())), 60)
+        [address, *_] = re.findall(r"tcp://127\.0\.0\.1:\d+", log.read_text())
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        workers = [
+            begin([*worker, "--no-nanny", "--host", "127.0.0.1", "--name", str(number)], folder / f"{number}.log")
+            for number in range(2)
+        ]
+        yield address, workers
+
+
+def test_a_cluster_makes_the_same_site_also_when_a_worker_is_killed(cluster, toy, tmp_path, monkeypatch):
+    address, workers = cluster
+    for name in ("here", "there"):
+        write_config(tmp_path / name, toy, STEPS)
+    assert run_here(monkeypatch, tmp_path / "here", "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
+    there = tmp_path / "there"
+    build = start(there, "build", "toy.yaml", "--backend", "dask", "--scheduler", address)
+    try:
+        assert wait_for(lambda: entries(there) >= 4, 120)
+        os.kill(workers[0].pid, signal.SIGKILL)
+        out, said = build.communicate(timeout=180)
+    finally:
+        build.kill()
+    assert (build.returncode, said) == (0, "")
+    assert f"{PICTURES} pictures rendered, 0 were cached" in out
+    assert contents(there / "site") == contents(tmp_path / "here" / "site")
+
+
+def test_a_cluster_for_this_run_alone(toy, tmp_path):
+    write_config(tmp_path, toy)
+    build = start(tmp_path, "build", "toy.yaml", "--backend", "dask")
+    out, said = build.communicate(timeout=180)
+    assert (build.returncode, said) == (0, "")
+    assert f"{PICTURES} pictures rendered, 0 were cached" in out
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(toy, tmp_path, monkeypatch, capfd):
+    from atlas.engine import pools
+
+    monkeypatch.setattr(pools, "WAIT", 1)
+    write_config(tmp_path, toy)
+    arguments = ["build", "toy.yaml", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"]
+    assert run_here(monkeypatch, tmp_path, *arguments) == 2
+    [sentence] = capfd.readouterr().err.strip().splitlines()
+    assert sentence.startswith("atlas: backend dask: expected a scheduler at tcp://127.0.0.1:9, received: ")

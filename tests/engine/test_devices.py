@@ -1,0 +1,83 @@
+"""Workers and GPUs: each claims one, before TensorFlow is imported. The GPUs are names only: none is here."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from atlas.engine import devices
+from atlas.errors import AtlasError
+
+
+def claimed(device: str, others: int, folder: str) -> tuple[str, str]:
+    """What this process sees after its claim, once all others have claimed as well."""
+    try:
+        devices.claim(device)
+        said = ""
+    except AtlasError as error:
+        said = str(error)
+    assert "tensorflow" not in sys.modules
+    Path(folder, str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < others:
+        time.sleep(0.01)
+    return os.environ.get("CUDA_VISIBLE_DEVICES", ""), said
+
+
+def claims(count: int, device: str, folder) -> list[tuple[str, str]]:
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(count, spawn) as pool:
+        return list(pool.map(claimed, [device] * count, [count] * count, [str(folder)] * count))
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Three GPUs that no other test knows."""
+    found = [f"GPU-{uuid.uuid4()}" for _ in range(3)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(found))
+    return found
+
+
+def test_as_many_workers_see_as_many_gpus(names, tmp_path):
+    assert sorted(claims(3, "auto", tmp_path)) == sorted((name, "") for name in names)
+
+
+def test_one_worker_too_many_is_told(names, tmp_path):
+    found = claims(4, "gpu", tmp_path)
+    [said] = [said for _, said in found if said]
+    assert said.startswith("expected a free GPU for each worker, received 3 that are all taken")
+
+
+def test_a_claim_ends_with_its_process(names, tmp_path):
+    for turn in range(2):
+        (tmp_path / str(turn)).mkdir()
+        assert sorted(claims(3, "auto", tmp_path / str(turn))) == sorted((name, "") for name in names)
+
+
+def test_a_worker_on_cores_sees_no_gpu(names, tmp_path):
+    assert claims(1, "cpu", tmp_path) == [("-1", "")]
+
+
+def test_without_gpus_auto_takes_the_cores_and_gpu_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert devices.gpus() == ()
+    assert claims(1, "auto", tmp_path) == [("-1", "")]
+    devices.claim.cache_clear()
+    with pytest.raises(AtlasError, match="expected a GPU, found none"):
+        devices.claim("gpu")
+
+
+def test_gpus_are_those_of_the_machine_unless_the_environment_names_them(monkeypatch, tmp_path):
+    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.gpus() == ("0", "2", "10")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, 3")
+    assert devices.gpus() == ("1", "3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices.gpus() == ()

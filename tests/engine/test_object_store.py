@@ -1,0 +1,39 @@
+"""Builds into a real S3 server, and into the memory of one process."""
+
+import threading
+
+from atlas.store.store import Store
+from tests.engine.processes import PICTURES, contents, run_here, start, wait_for, write_config
+
+STEPS = 100
+
+
+def test_worker_processes_and_an_object_store_make_the_same_site(s3, toy, tmp_path, monkeypatch):
+    """Also when the store does not answer for some seconds while they work."""
+    for name in ("here", "there"):
+        write_config(tmp_path / name, toy, STEPS)
+    assert run_here(monkeypatch, tmp_path / "here", "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
+    there = tmp_path / "there"
+    build = start(there, "build", "toy.yaml", "--store", s3.address)
+    try:
+        assert wait_for(lambda: len(list(Store(s3.address).entries())) >= 2, 120)
+        s3.server.pause()
+        threading.Timer(10, s3.server.go_on).start()
+        out, said = build.communicate(timeout=180)
+    finally:
+        s3.server.go_on()
+        build.kill()
+    assert (build.returncode, said) == (0, "")
+    assert f"{PICTURES} pictures rendered, 0 were cached" in out
+    assert contents(there / "site") == contents(tmp_path / "here" / "site")
+    assert not (there / ".atlas").exists()
+
+
+def test_memory_is_for_one_process(toy, tmp_path, monkeypatch, capfd):
+    write_config(tmp_path, toy)
+    assert run_here(monkeypatch, tmp_path, "build", "toy.yaml", "--store", "memory://x", "--quiet") == 2
+    [sentence] = capfd.readouterr().err.strip().splitlines()
+    assert sentence.startswith("atlas: store memory://x: expected a folder or an object store, received the memory of")
+    arguments = ["build", "toy.yaml", "--store", "memory://x", "--quiet", "--backend", "sequential"]
+    assert run_here(monkeypatch, tmp_path, *arguments) == 0
+    assert len(list(Store("memory://x").entries())) == PICTURES

@@ -1,0 +1,77 @@
+"""What is in a store, what is damaged, and what nobody needs."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from atlas.store.care import damaged, shares, unneeded
+from atlas.store.entry import Entry
+from atlas.store.store import Store
+
+
+def key(number: int) -> str:
+    return f"{number:02x}" * 32
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path)
+    for number in range(6):
+        made.put(Entry(key(number), {"state": "activated", "number": number}, b"picture" * 9, {"trace": np.ones(3)}))
+    return made
+
+
+def path(store, number):
+    return store.place.folder / f"v1/entries/{key(number)[:2]}/{key(number)}.safetensors"
+
+
+def test_a_whole_store_has_no_fault(store):
+    assert sorted(damaged(store)) == [(key(number), "") for number in range(6)]
+
+
+def test_flipped_cut_empty_and_swapped_entries_are_named(store):
+    flipped = bytearray(path(store, 0).read_bytes())
+    flipped[-3] ^= 1
+    path(store, 0).write_bytes(flipped)
+    path(store, 1).write_bytes(path(store, 1).read_bytes()[:-1])
+    path(store, 2).write_bytes(b"")
+    path(store, 3).write_bytes(path(store, 4).read_bytes())
+    found = {one: fault for one, fault in damaged(store) if fault}
+    assert found.keys() == {key(number) for number in range(4)}
+    assert "checksum" in found[key(0)]
+    assert "expected a whole entry" in found[key(1)]
+    assert "expected a whole entry" in found[key(2)]
+    assert f"received entry {key(4)}" in found[key(3)]
+    assert all(str(path(store, number)) in found[key(number)] for number in range(4))
+    assert [number for number in range(6) if store.record(key(number)) is None] == [1, 2, 3]
+
+
+def test_every_flipped_byte_is_found(store):
+    """Wherever a byte is flipped, reading the entry says so; nothing else is raised."""
+    whole = path(store, 5).read_bytes()
+    for place in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 0x10
+        path(store, 5).write_bytes(flipped)
+        [fault] = [fault for one, fault in damaged(store) if one == key(5)]
+        assert fault, place
+
+
+def test_what_is_needed_or_young_stays(store):
+    old = time.time() - 2 * 86_400
+    for number in range(4):
+        os.utime(path(store, number), (old, old))
+    found = unneeded(store, {key(0), key(5)}, time.time())
+    assert sorted(one.key for one in found) == [key(1), key(2), key(3)]
+
+
+def test_shares_of_atlases(store):
+    rendering = {"main": {"key": key(1), "state": "activated"}}
+    layer = {"whole": {}, "channels_shown": [{"channel": 3, "renderings": rendering}]}
+    store.put_atlas("toy", {"name": "toy", "layers": [layer]})
+    first, rest, everything = shares(store)
+    assert (first["atlas"], first["entries"], first["bytes"]) == ("toy", 1, path(store, 1).stat().st_size)
+    assert (rest["entries"], everything["entries"]) == (5, 6)
+    assert everything["bytes"] == rest["bytes"] + first["bytes"]
