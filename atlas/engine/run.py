@@ -102,7 +102,10 @@ def run(
         for report in dispatch(batches, pool, random.Random(), stopping):
             for done in report.done:
                 outcome.done[done.key] = done
-                outcome.rendered += done.state != "failed"
+            made = sum(done.state != "failed" for done in report.done)
+            rendered = max(0, made - (len(report.done) - report.rendered)) if report.rendered else 0
+            outcome.rendered += rendered
+            outcome.cached += made - rendered  # another build has put them there meanwhile
             _note(log, report, flop[report.layer, report.recipe_name])
             observe(report)
         state = "interrupted" if stopping() else "done"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas.engine.run import look_up, run, worker_count
+from atlas.engine.run import Outcome, look_up, run, worker_count
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request
@@ -61,6 +61,10 @@ def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
     assert (again.cached, len(again.done)) == (PICTURES, PICTURES)
     run(plan, store, request.compute, request.record, outcome=again, **{**given, "observe": pytest.fail})
     assert again.rendered == 0
+
+    late = Outcome()  # of a build that looked before the first had made anything
+    run(plan, store, request.compute, request.record, outcome=late, **given)
+    assert (late.rendered, late.cached, len(late.done)) == (0, PICTURES, PICTURES)
 
 
 def test_as_many_workers_as_asked_or_one_for_the_threads_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
