@@ -87,4 +87,4 @@ def dispatch(
 def _given_up(batch: Batch) -> Report:
     said = "every worker that tried it died (killed, or out of memory)"
     done = tuple(Done(job.key, job.channel, "failed", error=said) for job in batch.jobs)
-    return Report(batch.layer, batch.recipe_name, done, 0, 0, 0.0)
+    return Report(batch.layer, batch.recipe_name, done, len(done), 0, 0.0)

@@ -102,11 +102,11 @@ def run(
         for report in dispatch(batches, pool, random.Random(), stopping):
             for done in report.done:
                 outcome.done[done.key] = done
-            made = sum(done.state != "failed" for done in report.done)
-            rendered = max(0, made - (len(report.done) - report.rendered)) if report.rendered else 0
+            found = len(report.done) - report.tried  # which another build has put there meanwhile
+            rendered = sum(done.state != "failed" for done in report.done) - found
+            outcome.cached += found
             outcome.rendered += rendered
-            outcome.cached += made - rendered  # another build has put them there meanwhile
-            _note(log, report, flop[report.layer, report.recipe_name])
+            _note(log, report, rendered * flop[report.layer, report.recipe_name])
             observe(report)
         state = "interrupted" if stopping() else "done"
     finally:
@@ -124,7 +124,7 @@ def _note(log: Log, report: Report, flop: float) -> None:
         dead=states.count("dead"),
         failed=states.count("failed"),
         seconds=round(report.seconds, 3),
-        flop=flop * report.rendered,
+        flop=flop,
     )
 
 

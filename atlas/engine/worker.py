@@ -66,14 +66,14 @@ def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], 
 class Report:
     """What became of one batch.
 
-    ``rendered`` is how many of its jobs were not in the store; ``image_steps`` counts one image by one step;
+    ``tried`` is how many of its jobs were not in the store; ``image_steps`` counts one image by one step;
     ``seconds`` is the batch's wall time.
     """
 
     layer: str
     recipe_name: str
     done: tuple[Done, ...]
-    rendered: int
+    tried: int
     image_steps: int
     seconds: float
 
