@@ -45,9 +45,9 @@ FEW, MANY = 64, 512
 
 
 def kernel(bench: Bench) -> None:
-    """The network alone against the machine, in many short turns, and the whole recipe against the network alone."""
+    """The network alone against the machine, in turns of some seconds each, and the whole recipe against it."""
     given = ["--channels", BATCH, "--steps"]
-    with workers("gemm") as gemm, workers("convolutions", *given, str(STEPS // 8)) as alone:
+    with workers("gemm") as gemm, workers("convolutions", *given, str(STEPS // 2)) as alone:
         short = bench.turns("machine", {"sgemm": gemm, "convolutions": alone}, SHORT_TURNS * bench.repeats)
     with workers("convolutions", *given, str(STEPS)) as alone, workers("recipe", *given, str(WHOLE)) as recipe:
         long = bench.turns("kernel", {"convolutions": alone, "default": recipe}, 2 * bench.repeats)

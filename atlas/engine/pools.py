@@ -22,6 +22,11 @@ from atlas.errors import AtlasError
 
 Future = concurrent.futures.Future[Report]
 WAIT = 30  # seconds for a scheduler to answer
+QUIET = {  # of a Dask cluster on this machine: its workers compute, and are not watched meanwhile
+    "distributed.admin.tick.interval": "1s",
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,  # bytes; Dask's own gives memory back at once
+    "distributed.worker.profile.enabled": False,
+}
 
 
 class Pool(Protocol):
@@ -126,6 +131,7 @@ class Dask:
 
     def __init__(self, scheduler: str | None, count: int):
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise AtlasError(
@@ -136,7 +142,8 @@ class Dask:
         self.deaths: tuple[type[BaseException], ...] = (distributed.KilledWorker,)
         self._cluster: Any = None
         if scheduler is None:
-            with _deaf():  # its workers inherit that, and finish what is in flight after a Ctrl-C
+            # Its workers inherit that they are deaf, and finish what is in flight after a Ctrl-C.
+            with _deaf(), dask.config.set(QUIET):
                 self._cluster = distributed.LocalCluster(
                     n_workers=count, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
                 )
