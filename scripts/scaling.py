@@ -56,7 +56,8 @@ def cached(out: Path, given: argparse.Namespace) -> Iterator[Row]:
     folders = (out / "cached" / ".atlas" / "v1" / "entries").iterdir()
     yield "files in the largest directory", str(max(len(list(folder.iterdir())) for folder in folders)), "few thousand"
     shutil.rmtree(out / "cached" / ".atlas")
-    write(out / "sizes", layers=[{"name": f"mixed{n}", "channels": "0-31"} for n in range(5)], recipes={"main": {"size": 128}})
+    layers = [{"name": f"mixed{number}", "channels": "0-31"} for number in range(5)]
+    write(out / "sizes", layers=layers, recipes={"main": {"size": 128}})
     atlas(out / "sizes", "render", "atlas.yaml", "--quiet").communicate()
     sizes = [path.stat().st_size for path in (out / "sizes").glob(".atlas/v1/entries/*/*")]
     yield (

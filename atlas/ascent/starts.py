@@ -1,5 +1,6 @@
 """What an ascent begins from: noise, a flat colour, or a photo."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ def start_picture(start: str, size: int, generator: np.random.Generator) -> np.n
 def photo(path: Path, size: int) -> np.ndarray:
     """A photo ``(size, size, 3) float32 in [0, 1]``, upright, its middle cropped to a square. Raises AtlasError."""
     try:
-        with Image.open(path) as opened:
+        large = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)  # twice is refused
+        with large, Image.open(path) as opened:
             upright = ImageOps.exif_transpose(opened).convert("RGB")
             fitted = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
             return np.asarray(fitted, np.float32) / np.float32(255)

@@ -24,7 +24,7 @@ Future = concurrent.futures.Future[Report]
 WAIT = 30  # seconds for a scheduler to answer
 QUIET = {  # of a Dask cluster on this machine: its workers compute, and are not watched meanwhile
     "distributed.admin.tick.interval": "1s",
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,  # bytes; Dask's own gives memory back at once
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,  # bytes; Dask gives memory back at once
     "distributed.worker.profile.enabled": False,
 }
 

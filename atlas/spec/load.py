@@ -1,5 +1,6 @@
 """From a YAML file to a checked request, or every problem at once with its place."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -192,7 +193,7 @@ class _Reader:
         if random and "weights" in self.overrides and "output" not in self.overrides and config.output:
             output = f"{config.output.rstrip('/')}-random"  # never over the atlas of real weights
         return Request(
-            name=Path(output).name,
+            name=Path(os.path.abspath(output)).name or name,  # noqa: PTH100 (resolve would follow links)
             title=config.title or facts.title,
             ref=ref,
             facts=facts,

@@ -84,6 +84,15 @@ def test_a_photo_that_is_none_is_one_sentence(tmp_path):
         photo(path, 32)
 
 
+def test_a_very_large_photo_is_taken_and_a_bomb_is_one_sentence(tmp_path):
+    large, bomb = tmp_path / "large.png", tmp_path / "bomb.png"
+    Image.new("1", (12_000, 9_000), 1).save(large)  # Pillow warns of it, and warnings are errors here
+    assert photo(large, 16).min() == 1
+    Image.new("1", (20_000, 10_000)).save(bomb)
+    with pytest.raises(AtlasError, match=r"bomb\.png: expected a photo .* received a file that is none: Image size"):
+        photo(bomb, 16)
+
+
 def test_noise_starts_are_the_tutorial_s():
     picture = PixelPicture(64)
     plain = picture.start("noise", np.random.default_rng(0))

@@ -1,5 +1,6 @@
 """A real build of the toy network in processes of its own, and what can be seen of those from outside."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -111,3 +112,9 @@ def _stat(process: int) -> list[str] | None:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def made_or_found(out: str) -> int:
+    """How many pictures a build says that it has: one whose worker was killed may find some that it had just made."""
+    [(rendered, cached)] = re.findall(r"(\d+) pictures rendered, (\d+) were cached", out)
+    return int(rendered) + int(cached)

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.processes import PICTURES, contents, entries, run_here, start, wait_for, write_config
+from tests.engine.processes import (
+    PICTURES,
+    below,
+    contents,
+    entries,
+    is_alive,
+    made_or_found,
+    run_here,
+    start,
+    wait_for,
+    write_config,
+)
 
 STEPS = 100
 
@@ -58,7 +69,7 @@ def test_a_cluster_makes_the_same_site_also_when_a_worker_is_killed(cluster, toy
     finally:
         build.kill()
     assert (build.returncode, said) == (0, "")
-    assert f"{PICTURES} pictures rendered, 0 were cached" in out
+    assert made_or_found(out) == PICTURES
     assert contents(there / "site") == contents(tmp_path / "here" / "site")
 
 
@@ -68,6 +79,23 @@ def test_a_cluster_for_this_run_alone(toy, tmp_path):
     out, said = build.communicate(timeout=180)
     assert (build.returncode, said) == (0, "")
     assert f"{PICTURES} pictures rendered, 0 were cached" in out
+
+
+def test_ctrl_c_on_a_cluster_for_this_run_finishes_what_is_in_flight(toy, tmp_path):
+    write_config(tmp_path, toy, STEPS)
+    build = start(tmp_path, "build", "toy.yaml", "--backend", "dask")
+    try:
+        assert wait_for(lambda: entries(tmp_path) >= 4, 120)
+        started = below(build.pid)
+        os.killpg(build.pid, signal.SIGINT)
+        _, said = build.communicate(timeout=60)
+    finally:
+        build.kill()
+    assert build.returncode == 130
+    assert [line.split(":")[1].strip() for line in said.splitlines()] == ["interrupted", "interrupted"]
+    assert 4 <= entries(tmp_path) < PICTURES
+    assert "not yet rendered" in (tmp_path / "site" / "toy-random" / "both" / "index.html").read_text()
+    assert wait_for(lambda: not any(map(is_alive, started)), 5)
 
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(toy, tmp_path, monkeypatch, capfd):

@@ -150,6 +150,13 @@ def test_a_random_atlas_never_lands_on_the_real_one(read):
     assert str(read(text, weights="random", output="here").output) == "here"
 
 
+def test_an_atlas_has_the_name_of_its_folder_however_it_is_written(read, tmp_path, monkeypatch):
+    (tmp_path / "mine" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine" / "deep")
+    names = {output: read("network: vgg19\n", output=output).name for output in (".", "..", "../deep/", "x/../y", "/")}
+    assert names == {".": "deep", "..": "mine", "../deep/": "deep", "x/../y": "y", "/": "c"}
+
+
 def test_data_without_a_file_is_checked_as_well():
     data = {"network": "vgg19", "layers": [{"name": "block1_conv1", "channels": "x"}], "recipes": {"a": {"size": 97}}}
     with pytest.raises(ConfigError) as caught:
