@@ -15,7 +15,10 @@ class Frozen(BaseModel):
 def _path(text: str) -> str:
     if not text or "\0" in text or len(text.encode()) > 1000 or any(len(part) > 200 for part in text.split("/")):
         raise ValueError("expected a name or path of at most 200 characters between slashes, 1,000 in all")
-    return str(Path(text).expanduser())
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:
+        raise ValueError("expected a path, or one that starts in a home folder that there is") from error
 
 
 def _address(text: str) -> str:

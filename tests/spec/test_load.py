@@ -112,6 +112,7 @@ def test_all_problems_at_once_with_their_places(read):
         (f"network: {'x' * 5000}.keras\npreprocessing: tf\n", "1:1", "name or path"),
         (f"network: vgg19\nweights: random:{'9' * 30}\n", "2:1", "at most 18 digits"),
         ("network: vgg19\nweights: ~nobody/a.h5\n", "2:1", "expected a file of weights"),
+        ("network: vgg19\nstore: ~nobody-at-all/x\n", "2:1", "a home folder that there is"),
         ("network: vgg19\nlayers: []\n", "2:1", "at least 1 item"),
         ("network: vgg19\nrecipes: {}\n", "2:1", "at least 1 item"),
         ("network: vgg19\nrecipes: {main: {base: lucd, steps: 0}}\n", "2:30", "greater than or equal to 1"),
