@@ -25,5 +25,9 @@ class StoreError(AtlasError):
     """An entry or a record that cannot be read or written."""
 
 
+class DamagedError(StoreError):
+    """An entry that was read and is not whole: not one that could not be read this time."""
+
+
 class SiteError(AtlasError):
     """An output folder that cannot be written, or that is not ours to write."""

@@ -1,5 +1,6 @@
 """How every file is written: under a temporary name beside its own, then renamed."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -27,7 +28,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        if path.parent.is_dir():
+        with contextlib.suppress(OSError):  # a file system that can only be read has nothing to remove
             temporary.unlink(missing_ok=True)
         what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise AtlasError(f"{path}: could not be written: {what}; free or name another folder and run again") from error

@@ -13,8 +13,6 @@ from atlas.spec.plan import ATTEMPTS, seed_of
 
 GREY = 128  # mid-grey in 8 bits
 
-WHOLE = 0  # the channel that stands for a whole layer, where an objective looks at none
-
 
 @dataclass(frozen=True)
 class Rendering:
@@ -120,7 +118,9 @@ def _rendering(
     score = {name: float(found.score[first]) for name, found in measured.items()}
     maximum = {name: float(found.maximum[first]) for name, found in measured.items()}
     trace = np.concatenate(image.trace)
-    finite = np.isfinite([*score.values(), *maximum.values()]).all() and np.isfinite(trace).all()
+    own = slice(first, first + repeats)  # of all repeats
+    finite = all(np.isfinite([*found.score[own], *found.maximum[own]]).all() for found in measured.values())
+    finite &= all(np.isfinite(steps).all() for repeat in images[own] for steps in repeat.trace)
     return Rendering(
         channel=image.channel,
         pictures=pictures[first : first + repeats],

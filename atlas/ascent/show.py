@@ -43,8 +43,9 @@ def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Reci
     """
     every = max(1, math.ceil(recipe.steps / FRAMES))
     renderings = _renderings(ref, layer, channels, recipe, every)
-    count = len(renderings[0].frames)
-    frames = [Image.fromarray(tile([one.frames[index] for one in renderings])) for index in range(count)]
+    count = max(len(one.frames) for one in renderings)  # one that settled rests on its finished picture
+    shown = [[one.frames[min(index, len(one.frames) - 1)] for one in renderings] for index in range(count)]
+    frames = [Image.fromarray(tile(pictures)) for pictures in shown]
     durations = [FRAME_MILLISECONDS] * (count - 1) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)

@@ -38,23 +38,26 @@ def ls(store: StoreArgument = ".atlas", as_json: options.JsonOption = False) -> 
 @app.command("verify")
 def verify(store: StoreArgument = ".atlas", repair: RepairOption = False, as_json: options.JsonOption = False) -> None:
     """Read every entry whole and name the damaged ones; exit code 1 when there are some."""
-    from atlas.store.care import damaged
+    from atlas.store.care import verified
     from atlas.store.store import Store
 
-    place, bad, count = Store(store), [], 0
-    for key, fault in damaged(place):
+    place, bad, unread, count = Store(store), 0, 0, 0
+    for one in verified(place):
         count += 1
-        if fault:
-            bad.append(key)
-            typer.echo(json.dumps({"key": key, "fault": fault}) if as_json else fault)
-            if repair:
-                place.drop(key)
+        bad += one.damaged
+        unread += bool(one.fault) and not one.damaged
+        if one.fault:
+            typer.echo(json.dumps({"key": one.key, "fault": one.fault}) if as_json else one.fault)
+        if one.damaged and repair:
+            place.drop(one.key)
     if as_json:
-        typer.echo(json.dumps({"event": "done", "entries": count, "damaged": len(bad), "deleted": repair}))
+        found = {"entries": count, "damaged": bad, "unread": unread, "deleted": repair}
+        typer.echo(json.dumps({"event": "done"} | found))
     else:
-        what = f"{len(bad):,} damaged" + (" and deleted" if repair and bad else "") if bad else "all of them whole"
-        typer.echo(f"{count:,} entries read, {what}")
-    if bad:
+        what = f"{bad:,} damaged" + (" and deleted" if repair and bad else "") if bad or unread else "all of them whole"
+        more = f", {unread:,} could not be read and were left alone" if unread else ""
+        typer.echo(f"{count:,} entries read, {what}{more}")
+    if bad or unread:
         raise typer.Exit(1)
 
 

@@ -68,7 +68,7 @@ def dispatch(
                 report = future.result()
             except pool.deaths as error:
                 deaths += pool.toll
-                if not finished and deaths >= KILLS * pool.seats:
+                if not finished and deaths >= KILLS * (pool.seats + 1):  # more than one batch costs before it is halved
                     raise AtlasError(
                         f"expected workers that live, received the end of {deaths} (killed, out of memory, or not able "
                         "to load TensorFlow) before anything was finished; build again with fewer workers or a "

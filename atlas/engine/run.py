@@ -95,8 +95,8 @@ def run(
         "missing": sum(len(batch.jobs) for batch in batches),
         "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
     }
-    log = Log(store, about)
     pool = _pool(store, compute, len(batches))
+    log = Log(store, about)
     state = "stopped"
     try:
         for report in dispatch(batches, pool, random.Random(), stopping):

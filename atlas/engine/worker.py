@@ -20,7 +20,7 @@ from PIL import Image
 
 from atlas.engine import devices
 from atlas.engine.batches import Batch
-from atlas.errors import AtlasError
+from atlas.errors import AtlasError, StoreError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
 from atlas.store.entry import Entry
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from atlas.spec.recipe import Recipe
 
 KERNELS_KEPT = 2
+STATES = ("activated", "dead")  # of an entry
 FRAME_COLUMNS = 8
 _working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
@@ -55,11 +56,11 @@ class Done:
 
 def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int) -> Done | None:
     """What the store says of a job, or None when the entry is not there with everything that is to be recorded."""
-    if record is None or not {"picture", *wanted} <= set(record["has"]):
+    if record is None or not {"picture", *wanted} <= set(record["has"]) or record.get("state") not in STATES:
         return None
-    if frame_every and record["frames"]["every"] != frame_every:
+    if frame_every and record.get("frames", {}).get("every") != frame_every:
         return None
-    return Done(job.key, job.channel, str(record["state"]), str(record["checksum"]))
+    return Done(job.key, job.channel, record["state"], record["checksum"])
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,22 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
     if "frames" in batch.record:
         artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
         record["frames"] = {"every": batch.frame_every, "count": len(rendering.frames), "columns": FRAME_COLUMNS}
-    entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
+    entry = _with_what_was_there(store, Entry(job.key, record, lossless(rendering.picture), artefacts))
     with _keeping:
         store.put(entry)
     return Done(job.key, job.channel, rendering.state, entry.checksum)
+
+
+def _with_what_was_there(store: Store, entry: Entry) -> Entry:
+    """The entry with what another build has recorded beside the same picture, and this one did not ask for."""
+    try:
+        before = store.get(entry.key) if store.record(entry.key) else None
+    except StoreError:
+        before = None
+    if before is None or before.picture != entry.picture:
+        return entry
+    kept = {name: value for name, value in before.record.items() if name == "frames"}
+    return Entry(entry.key, kept | dict(entry.record), entry.picture, {**before.artefacts, **entry.artefacts})
 
 
 def lossless(picture: Any) -> bytes:

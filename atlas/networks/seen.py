@@ -3,7 +3,7 @@
 from typing import Any
 
 from atlas.networks.fuse import Convolution
-from atlas.networks.graph import INPUT, Graph, Value
+from atlas.networks.graph import INPUT, Graph, Node, Value
 
 SAME_AT_INFERENCE = {"Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "Identity"}
 CHANNEL_BY_CHANNEL = SAME_AT_INFERENCE | {"MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D"}
@@ -38,13 +38,20 @@ class Seen:
             return node.call.channel(self.value(node.parents[0]), channels)
         if node is not None and node.kind in CHANNEL_BY_CHANNEL and len(node.shapes) == 1:
             return node.call([self.channel(node.parents[0], channels)[..., None]])[..., 0]
-        if node is not None and node.kind == "Add":
-            depths = {self.graph.shape_of(parent)[-1] for parent in node.parents}
-            if len(depths) == 1:  # else one of them is spread over the channels
+        if node is not None and node.kind == "Add" and self._of_layer(node):
+            shapes = {self.graph.shape_of(parent) for parent in node.parents}
+            if len(shapes) == 1:  # else one of them is spread over the others
                 return tf.add_n([self.channel(parent, channels) for parent in node.parents])
-        if node is not None and node.kind == "Concatenate" and node.layer.axis in (-1, 3):
+        if node is not None and node.kind == "Concatenate" and self._of_layer(node) and node.layer.axis in (-1, 3):
             return self._of_branches(node.parents, channels)
         return tf.gather(self.value(value), channels, axis=3, batch_dims=1)
+
+    @staticmethod
+    def _of_layer(node: Node) -> bool:
+        """Whether a layer computes this, and no bare operation, whose constants are none of its parents."""
+        import keras
+
+        return isinstance(node.layer, keras.layers.Layer)
 
     def _of_branches(self, parents: tuple[Value, ...], channels: Any) -> Any:
         """Each image's own channel of a concatenation: that of the branch which makes it."""

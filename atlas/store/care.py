@@ -2,10 +2,11 @@
 
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from atlas.errors import StoreError
+from atlas.errors import DamagedError, StoreError
 from atlas.store.store import Kept, Store
 
 DAY = 86_400.0  # seconds
@@ -27,12 +28,24 @@ def shares(store: Store) -> list[dict[str, Any]]:
     return rows
 
 
-def damaged(store: Store) -> Iterator[tuple[str, str]]:
-    """Every entry's key, each read whole, with what is wrong with it in one sentence, or nothing."""
+@dataclass(frozen=True)
+class Verified:
+    """An entry that was read whole: what is wrong with it in one sentence, empty where nothing is.
+
+    ``damaged`` is False for one that could only not be read this time.
+    """
+
+    key: str
+    fault: str = ""
+    damaged: bool = False
+
+
+def verified(store: Store) -> Iterator[Verified]:
+    """Every entry of a store, each read whole."""
     keys = (one.key for one in store.entries())
     with ThreadPoolExecutor() as pool:
         while some := list(islice(keys, AT_ONCE)):
-            yield from zip(some, pool.map(lambda key: _fault(store, key), some), strict=True)
+            yield from pool.map(lambda key: _verified(store, key), some)
 
 
 def unneeded(store: Store, needed: Container[str], now: float) -> Iterator[Kept]:
@@ -42,12 +55,12 @@ def unneeded(store: Store, needed: Container[str], now: float) -> Iterator[Kept]
             yield one
 
 
-def _fault(store: Store, key: str) -> str:
+def _verified(store: Store, key: str) -> Verified:
     try:
         store.get(key)
     except StoreError as error:
-        return str(error)
-    return ""
+        return Verified(key, str(error), isinstance(error, DamagedError))
+    return Verified(key)
 
 
 def _keys(record: dict[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from atlas.canonical import canonical
-from atlas.errors import StoreError
+from atlas.errors import DamagedError
 
 HEADER_LIMIT = 1 << 20  # bytes; a longer header is not ours
 
@@ -62,20 +62,22 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(data: bytes, key: str, where: str) -> Entry:
-    """The entry in ``data``, its checksum verified. Raises StoreError when it is cut, flipped or another entry."""
+    """The entry in ``data``, its checksum verified. Raises DamagedError when it is cut, flipped or another entry."""
     try:
         metadata = _metadata(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
         tensors = load(data)
         picture = tensors.pop("picture").tobytes()
         entry = Entry(metadata["key"], json.loads(metadata["record"]), picture, tensors)
     except (KeyError, ValueError, struct.error, SafetensorError) as error:
-        raise StoreError(
+        raise DamagedError(
             f"{where}: expected a whole entry, received a damaged file ({error}); delete it and build again"
         ) from error
     if entry.key != key:
-        raise StoreError(f"{where}: expected entry {key}, received entry {entry.key}; delete the file and build again")
+        raise DamagedError(
+            f"{where}: expected entry {key}, received entry {entry.key}; delete the file and build again"
+        )
     if entry.checksum != metadata.get("checksum"):
-        raise StoreError(f"{where}: the checksum does not match, the file is damaged; delete it and build again")
+        raise DamagedError(f"{where}: the checksum does not match, the file is damaged; delete it and build again")
     return entry
 
 
@@ -101,8 +103,8 @@ def record_of(head: bytes, size: int, key: str) -> dict[str, Any] | None:
         if size != end + last or metadata["key"] != key:
             return None
         record: dict[str, Any] = json.loads(metadata["record"])
-        return {**record, "has": sorted(header), "checksum": metadata["checksum"]}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return {**record, "has": sorted(header), "checksum": str(metadata["checksum"])}
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

@@ -126,10 +126,13 @@ class Folder:
 
     def sweep(self) -> int:
         """Delete temporary files of processes that have ended."""
-        found = [path for path in self.folder.rglob(".*.tmp") if is_abandoned(path)]
-        for path in found:
-            path.unlink(missing_ok=True)
-        return len(found)
+        swept = 0
+        for path in self.folder.rglob(".*.tmp"):
+            with contextlib.suppress(OSError):  # somebody else's, or on a file system that can only be read
+                if is_abandoned(path):
+                    path.unlink()
+                    swept += 1
+        return swept
 
     def _head(self, path: str, length: int) -> tuple[bytes, int] | None:
         try:
@@ -169,8 +172,12 @@ class Bucket:
         return [_head(starts.get(path), there.get(path)) for path in paths]
 
     def write(self, path: str, data: bytes) -> None:
-        """One PUT."""
-        self._ask(lambda: self.system.pipe_file(f"{self.root}/{path}", data), path, "written")
+        """One PUT. A bucket that is not there is trouble too, though reading from it finds nothing."""
+        try:
+            self._ask(lambda: self.system.pipe_file(f"{self.root}/{path}", data), path, "written")
+        except FileNotFoundError as error:
+            said = "there is no such bucket or container; make it, or name another store"
+            raise StoreError(f"{self.address}: could not be written: {said}") from error
 
     def append(self, path: str, data: bytes) -> None:
         """Write all of it anew: an object cannot grow."""

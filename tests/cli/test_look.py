@@ -1,12 +1,14 @@
 """``atlas layers`` and ``atlas show``."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from atlas.spec.recipe import STARTS
+import atlas.ascent.show
+from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES
 
 QUICK = ("--preprocessing", "tf", "--steps", 4, "--size", 32)
@@ -80,6 +82,24 @@ def test_an_animation_goes_from_the_start_to_the_picture(shell, toy):
     shell("show", toy, "both", 5, "-o", "a.png", *QUICK)
     assert np.abs(frames[4] - pixels("a.png")).mean() < 8  # a GIF has 256 colours
     assert np.abs(frames[0] - frames[4]).mean() > 16
+
+
+def test_in_an_animation_of_several_the_first_to_settle_rests(tmp_path, monkeypatch):
+    counts = iter((3, 6, 1))
+
+    def made(*_):
+        return [
+            SimpleNamespace(frames=np.full((count, 8, 8, 3), 40 * count, np.uint8), state="dead", channel=count)
+            for count in counts
+        ]
+
+    monkeypatch.setattr(atlas.ascent.show, "_renderings", made)
+    dead = atlas.ascent.show.animation(None, "layer", [0, 1, 2], Recipe(size=16, steps=6), tmp_path / "a.gif")
+    assert dead == [3, 6, 1]
+    with Image.open(tmp_path / "a.gif") as gif:
+        frames = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(gif)]
+    assert frames[-1][4, 4, 0] == 120
+    assert frames[-1][4, 14, 0] == 240
 
 
 def test_long_ascents_have_few_frames(shell, toy):

@@ -80,6 +80,15 @@ def test_a_channel_that_kills_every_worker_is_reported_and_the_rest_finishes():
     assert error == "every worker that tried it died (killed, or out of memory)"
 
 
+def test_one_worker_alone_gets_round_a_channel_that_kills():
+    def act(channels):
+        if 5 in channels:
+            raise BrokenProcessPool
+
+    found = states(reports(Threads(1, act), [batch("a", *range(8))]))
+    assert found == dict.fromkeys(range(8), "activated") | {5: "failed"}
+
+
 def test_a_worker_that_dies_once_costs_its_batch_alone():
     died = []
 
@@ -97,7 +106,7 @@ def test_workers_that_never_get_anywhere_end_the_build_with_one_sentence():
     def act(channels):
         raise BrokenProcessPool
 
-    with pytest.raises(AtlasError, match=r"expected workers that live, received the end of 6 .* before anything was"):
+    with pytest.raises(AtlasError, match=r"expected workers that live, received the end of 9 .* before anything was"):
         reports(Threads(2, act), BATCHES)
 
 

@@ -196,3 +196,22 @@ print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)
     assert run.stdout == "2 False\n"
+
+
+def test_what_another_build_recorded_stays_beside_the_picture(batch):
+    first, second = batch([3], record=("trace", "frames")), batch([3], record=("maps",))
+    work(first)
+    work(second)
+    store, key = Store(first.store), first.jobs[0].key
+    entry = store.get(key)
+    assert entry.artefacts.keys() == {"trace", "frames", "maps"}
+    assert entry.record["frames"]["every"] == 2
+    for asked in (first, second):
+        assert done_before(asked.jobs[0], store.record(key), asked.record, asked.frame_every)
+        assert work(asked).tried == 0
+
+
+@pytest.mark.parametrize("state", ["activatee", None, 7])
+def test_an_entry_of_no_known_state_counts_as_missing(state):
+    record = {"has": ["picture"], "state": state, "checksum": "c"}
+    assert done_before(Job(0, "k"), record, [], 0) is None

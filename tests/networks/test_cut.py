@@ -133,6 +133,24 @@ def test_the_walk_back_to_the_relus(layer: str, relu: bool) -> None:
     assert (tf.reduce_min(before) < 0) == (relu or layer == "mixed")
 
 
+def test_sums_and_concatenations_with_constants_or_of_other_sizes_are_sliced_as_they_are() -> None:
+    """Bare operations keep constants that are none of their inputs, and a sum may spread one place over all."""
+    keras.utils.set_random_seed(1)
+    given = keras.Input((16, 16, 3))
+    first = keras.layers.Conv2D(4, 3, padding="same", name="first")(given)
+    moved = keras.layers.ReLU(name="moved")(first + 5.0)
+    doubled = keras.layers.ReLU(name="doubled")(keras.layers.Add()([moved + 1.0, first]))
+    place = keras.layers.Conv2D(4, 1)(keras.layers.GlobalAveragePooling2D(keepdims=True)(given))
+    spread = keras.layers.ReLU(name="spread")(keras.layers.Add()([first, place]))
+    longer = keras.layers.ReLU(name="longer")(keras.ops.concatenate([first, first - 1.0], axis=-1))
+    model = keras.Model(given, [moved, doubled, spread, longer])
+    graph, pictures = flatten(model), picture(16, 16)
+    for layer, expected in zip(("moved", "doubled", "spread", "longer"), model(pictures), strict=True):
+        found = at(graph, layer)
+        np.testing.assert_allclose(found.activate(found.pre(pictures)), expected, atol=1e-5)
+        slices_agree(found, pictures)
+
+
 def test_other_consumers_still_get_rectified_values() -> None:
     model, graph = small()
     pictures = picture(8, 10)

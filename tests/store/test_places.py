@@ -1,13 +1,17 @@
 """Folders and object stores keep the same promises; S3 is a real server."""
 
+import errno
 import threading
 import uuid
+from pathlib import Path
 
 import pytest
 
+from atlas import files
 from atlas.errors import AtlasError, StoreError
 from atlas.store import places
 from atlas.store.places import Bucket, Folder, place
+from atlas.store.store import Store
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
@@ -119,3 +123,27 @@ def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path):
     (tmp_path / "a").write_text("in the way")
     with pytest.raises(AtlasError, match="a/b: could not be read"):
         place(str(tmp_path)).read("a/b")
+
+
+def test_a_bucket_that_is_not_there_is_one_sentence(s3):
+    nowhere = place("s3://no-such-bucket-at-all/atlas")
+    assert nowhere.heads(["v1/x"], 8) == [None]
+    with pytest.raises(StoreError, match="could not be written: there is no such bucket or container"):
+        nowhere.write("v1/x", b"data")
+
+
+def test_on_a_disk_that_can_only_be_read_nothing_else_goes_wrong(tmp_path, monkeypatch):
+    """What cannot be written is one sentence, and what is left behind is let be: also where removing it is refused."""
+    made = Store(str(tmp_path))
+    left = tmp_path / "v1" / "entries" / f".a.{files._HOST}-4194304-{'0' * 32}.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert made.sweep() == 0
+    with pytest.raises(AtlasError, match="could not be written: Read-only file system"):
+        made.place.write("v1/entries/b", b"data")
