@@ -1,5 +1,6 @@
 """Handing batches out, and what happens when a worker dies or a person asks to stop."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import random
@@ -7,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 
 from atlas.engine.batches import Batch
-from atlas.engine.pools import Future, Pool
+from atlas.engine.pools import LOST, Future, Pool
 from atlas.engine.queue import KILLS, Attempt, Queue
 from atlas.engine.worker import Done, Report
 from atlas.errors import AtlasError
@@ -66,6 +67,8 @@ def dispatch(
             _, attempt = running.pop(future)
             try:
                 report = future.result()
+            except (concurrent.futures.CancelledError, asyncio.CancelledError) as error:
+                raise AtlasError(LOST) from error
             except pool.deaths as error:
                 deaths += pool.toll
                 if not finished and deaths >= KILLS * (pool.seats + 1):  # more than one batch costs before it is halved

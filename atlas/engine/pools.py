@@ -1,7 +1,7 @@
 """Where batches run: in this process, in worker processes of this machine, or on a Dask cluster.
 
 A pool works on as many batches at once as it has ``seats``. A future that raises one of ``deaths`` means that ``toll``
-workers died under its batch.
+workers died under its batch; one that was cancelled, that the pool itself is lost.
 """
 
 import concurrent.futures
@@ -22,6 +22,7 @@ from atlas.errors import AtlasError
 
 Future = concurrent.futures.Future[Report]
 WAIT = 30  # seconds for a scheduler to answer
+LOST = "expected workers that answer, lost all of them at once: is the scheduler still up? Build again to go on"
 QUIET = {  # of a Dask cluster on this machine: its workers compute, and are not watched meanwhile
     "distributed.admin.tick.interval": "1s",
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,  # bytes; Dask gives memory back at once
@@ -137,8 +138,10 @@ class Dask:
             raise AtlasError(
                 "backend dask: expected the package distributed, received none; install atlas-microscope[dask]"
             ) from error
-        for name in ("distributed", "distributed.client"):  # what goes wrong is raised; what is mended needs no words
-            logging.getLogger(name).setLevel(logging.ERROR)
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(name).setLevel(
+                logging.CRITICAL
+            )  # what goes wrong is raised; what is mended needs no words
         self.deaths: tuple[type[BaseException], ...] = (distributed.KilledWorker,)
         self._cluster: Any = None
         if scheduler is None:
@@ -157,8 +160,11 @@ class Dask:
 
     @property
     def seats(self) -> int:
-        """Two for each worker, so that none waits for this process."""
-        return 2 * max(1, len(self._client.nthreads()))
+        """Two for each worker, so that none waits for this process. Raises AtlasError when the scheduler is gone."""
+        try:
+            return 2 * max(1, len(self._client.nthreads()))
+        except OSError as error:
+            raise AtlasError(LOST) from error
 
     def submit(self, seat: int, batch: Batch) -> Future:
         """Hand a batch to the scheduler."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas.engine.pools import LOST
 from tests.engine.processes import (
     PICTURES,
     below,
@@ -29,7 +30,7 @@ STEPS = 100
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """The scheduler's address and the processes of the workers."""
+    """The scheduler's address, and the processes of two workers and the scheduler."""
     folder = tmp_path / "cluster"
     folder.mkdir()
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
@@ -44,7 +45,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             end(process.kill)
             return process
 
-        begin([*command, "--no-dashboard"], log)
+        scheduler = begin([*command, "--no-dashboard"], log)
         assert wait_for(lambda: bool(re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text())), 60)
         [address, *_] = re.findall(r"tcp://127\.0\.0\.1:\d+", log.read_text())
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
@@ -52,7 +53,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             begin([*worker, "--no-nanny", "--host", "127.0.0.1", "--name", str(number)], folder / f"{number}.log")
             for number in range(2)
         ]
-        yield address, workers
+        yield address, [*workers, scheduler]
 
 
 def test_a_cluster_makes_the_same_site_also_when_a_worker_is_killed(cluster, toy, tmp_path, monkeypatch):
@@ -71,6 +72,20 @@ def test_a_cluster_makes_the_same_site_also_when_a_worker_is_killed(cluster, toy
     assert (build.returncode, said) == (0, "")
     assert made_or_found(out) == PICTURES
     assert contents(there / "site") == contents(tmp_path / "here" / "site")
+
+
+def test_a_scheduler_that_is_killed_in_mid_build_is_one_sentence(cluster, toy, tmp_path):
+    address, (*_, scheduler) = cluster
+    write_config(tmp_path, toy, STEPS)
+    build = start(tmp_path, "build", "toy.yaml", "--backend", "dask", "--scheduler", address)
+    try:
+        assert wait_for(lambda: entries(tmp_path) >= 4, 120)
+        scheduler.kill()
+        _, said = build.communicate(timeout=120)
+    finally:
+        build.kill()
+    assert (build.returncode, said.splitlines()) == (2, [f"atlas: {LOST}"])
+    assert 4 <= entries(tmp_path) < PICTURES
 
 
 def test_a_cluster_for_this_run_alone(toy, tmp_path):
