@@ -31,7 +31,7 @@ def plan(
     speed = measured or GFLOPS * 1e9
     rows = []
     for group in prepared.plan.groups:
-        missing = sum(job.key not in prepared.outcome.done for job in group.jobs)
+        missing = len(prepared.outcome.missing(group))
         rows.append(
             {
                 "layer": group.layer.name,

@@ -69,7 +69,7 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     rows = [
         Row(group.layer.name, group.recipe_name, count, group.flop)
         for group in prepared.plan.groups
-        if (count := sum(job.key not in prepared.outcome.done for job in group.jobs))
+        if (count := len(prepared.outcome.missing(group)))
     ]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
     with watch.rendering(rows), interrupts.heard():

@@ -6,7 +6,6 @@ beside each other, and workers that are started anew, never share a GPU.
 
 import contextlib
 import fcntl
-import functools
 import os
 import tempfile
 from pathlib import Path
@@ -29,13 +28,17 @@ def gpus() -> tuple[str, ...]:
     return tuple(sorted((number for number in numbers if number.isdigit()), key=int))
 
 
-@functools.cache
 def claim(device: str) -> None:
-    """Make this process see one GPU alone, which no other claims, or none. Once for each process.
+    """Make this process see one GPU alone, which no other claims, or none. What it has claimed stays its own.
 
     ``device`` is ``gpu``, ``cpu``, or ``auto`` for a GPU where there are some. Raises AtlasError when there is none for
-    ``gpu``, or when all are claimed.
+    ``gpu``, when all are claimed, or when a process that works on a GPU is to work on cores.
     """
+    if _claimed and device == "cpu":
+        name = os.environ["CUDA_VISIBLE_DEVICES"]
+        raise AtlasError(f"expected a worker on cores, received one that works on GPU {name} already; start another")
+    if _claimed:
+        return
     found = gpus() if device != "cpu" else ()
     if not found:
         if device == "gpu":
@@ -64,7 +67,8 @@ def check() -> None:
 
 
 def _lock(name: str) -> bool:
-    path = Path(tempfile.gettempdir()) / f"atlas-gpu-{name.replace('/', '-')}-{os.getuid()}.lock"
+    job = os.environ.get("SLURM_JOB_ID", "")  # each of Slurm's jobs may count its own GPUs from 0
+    path = Path(tempfile.gettempdir()) / f"atlas-gpu-{name.replace('/', '-')}-{os.getuid()}{job and f'-{job}'}.lock"
     file = path.open("a")
     with contextlib.suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,6 +32,10 @@ class Outcome:
         done = {job.key: self.done[job.key] for _, job in plan.jobs() if job.key in self.done}
         return Outcome(done, 0, len(done))
 
+    def missing(self, group: Group) -> tuple[Job, ...]:
+        """The jobs of a group that were not reached."""
+        return tuple(job for job in group.jobs if job.key not in self.done)
+
     @property
     def failed(self) -> list[Done]:
         """The jobs that could not be made."""
@@ -137,7 +141,7 @@ def _batches(
     weights_digest: str,
     outcome: Outcome,
 ) -> list[Batch]:
-    missing = [(group, _missing(group, outcome)) for group in plan.groups]
+    missing = [(group, outcome.missing(group)) for group in plan.groups]
     return [
         Batch(
             ref=plan.ref,
@@ -155,10 +159,6 @@ def _batches(
         )
         for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, worker_count(compute))
     ]
-
-
-def _missing(group: Group, outcome: Outcome) -> tuple[Job, ...]:
-    return tuple(job for job in group.jobs if job.key not in outcome.done)
 
 
 def _pool(store: Store, compute: Compute, batches: int) -> Pool:

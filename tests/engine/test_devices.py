@@ -42,6 +42,16 @@ def names(monkeypatch):
     return found
 
 
+@pytest.fixture
+def unclaimed(monkeypatch):
+    """This process as one that has claimed nothing; what it claims in the test is let go after it."""
+    held = []
+    monkeypatch.setattr(devices, "_claimed", held)
+    yield held
+    for file in held:
+        file.close()
+
+
 def test_as_many_workers_see_as_many_gpus(names, tmp_path):
     assert sorted(claims(3, "auto", tmp_path)) == sorted((name, "") for name in names)
 
@@ -66,9 +76,30 @@ def test_without_gpus_auto_takes_the_cores_and_gpu_is_one_sentence(monkeypatch, 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert devices.gpus() == ()
     assert claims(1, "auto", tmp_path) == [("-1", "")]
-    devices.claim.cache_clear()
     with pytest.raises(AtlasError, match="expected a GPU, found none"):
         devices.claim("gpu")
+
+
+def test_a_process_keeps_its_gpu_and_does_not_go_back_to_cores(names, unclaimed):
+    for device in ("auto", "gpu", "auto"):
+        devices.claim(device)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == names[0]
+    assert len(unclaimed) == 1
+    with pytest.raises(AtlasError, match=f"expected a worker on cores, received one that works on GPU {names[0]}"):
+        devices.claim("cpu")
+
+
+def test_jobs_of_slurm_that_count_their_own_gpus_do_not_meet(monkeypatch, unclaimed, tmp_path):
+    name = f"GPU-{uuid.uuid4()}"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", name)
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    devices.claim("gpu")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    [(_, said)] = claims(1, "gpu", tmp_path / "a")
+    assert said.startswith("expected a free GPU")
+    monkeypatch.setenv("SLURM_JOB_ID", "2")
+    assert claims(1, "gpu", tmp_path / "b") == [(name, "")]
 
 
 def test_gpus_are_those_of_the_machine_unless_the_environment_names_them(monkeypatch, tmp_path):
