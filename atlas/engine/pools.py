@@ -138,10 +138,9 @@ class Dask:
             raise AtlasError(
                 "backend dask: expected the package distributed, received none; install atlas-microscope[dask]"
             ) from error
+        # What goes wrong is raised, and what is mended needs no words.
         for name in ("distributed", "distributed.client", "tornado.application"):
-            logging.getLogger(name).setLevel(
-                logging.CRITICAL
-            )  # what goes wrong is raised; what is mended needs no words
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.deaths: tuple[type[BaseException], ...] = (distributed.KilledWorker,)
         self._cluster: Any = None
         if scheduler is None:
