@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 from atlas.engine import devices
 from atlas.engine.batches import Batch
-from atlas.errors import AtlasError, StoreError
+from atlas.errors import AtlasError, DamagedError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
 from atlas.store.entry import Entry
@@ -100,24 +100,26 @@ def work(batch: Batch) -> Report:
     """
     started = time.perf_counter()
     store = Store(batch.store)
-    done, jobs = [], []
+    done, jobs, there = [], [], set()
     for job, found in zip(batch.jobs, store.records([job.key for job in batch.jobs]), strict=True):
         before = done_before(job, found, batch.record, batch.frame_every)
         if before:
             done.append(before)
         else:
             jobs.append(job)
+            there |= {job.key} if found else set()
     if jobs:
         with _working:
-            done += _render(batch, store, jobs)
+            done += _render(batch, store, jobs, there)
     steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
     return Report(batch.layer, batch.recipe_name, tuple(done), len(jobs), steps, time.perf_counter() - started)
 
 
-def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
+def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[str]) -> list[Done]:
     """Render the jobs together; where that breaks, in halves, down to the one that fails.
 
-    A GPU that has not the memory for all thus works on as many as it has memory for.
+    A GPU that has not the memory for all thus works on as many as it has memory for. ``there`` are the keys of entries
+    that lack something which is to be recorded.
     """
     devices.claim(batch.device)
     start_tensorflow(batch.threads)
@@ -137,16 +139,16 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job]) -> list[Done]:
     except Exception as error:  # whatever TensorFlow raises when it runs: out of memory, most of all
         if len(jobs) > 1:
             middle = len(jobs) // 2
-            return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part)]
+            return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part, there)]
         return [_failed(jobs[0], error)]
-    return [_keep(batch, store, job, rendering) for job, rendering in zip(jobs, renderings, strict=True)]
+    return [_keep(batch, store, job, rendering, there) for job, rendering in zip(jobs, renderings, strict=True)]
 
 
 def _failed(job: Job, error: Exception) -> Done:
     return Done(job.key, job.channel, "failed", error=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
 
 
-def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
+def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: Container[str]) -> Done:
     if rendering.state == "failed":
         said = f"its numbers were not finite, also with {ATTEMPTS} other seeds"
         return Done(job.key, job.channel, "failed", error=said)
@@ -169,7 +171,9 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
     if "frames" in batch.record:
         artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
         record["frames"] = {"every": batch.frame_every, "count": len(rendering.frames), "columns": FRAME_COLUMNS}
-    entry = _with_what_was_there(store, Entry(job.key, record, lossless(rendering.picture), artefacts))
+    entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
+    if job.key in there:
+        entry = _with_what_was_there(store, entry)
     with _keeping:
         store.put(entry)
     return Done(job.key, job.channel, rendering.state, entry.checksum)
@@ -178,10 +182,10 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering") -> Done:
 def _with_what_was_there(store: Store, entry: Entry) -> Entry:
     """The entry with what another build has recorded beside the same picture, and this one did not ask for."""
     try:
-        before = store.get(entry.key) if store.record(entry.key) else None
-    except StoreError:
-        before = None
-    if before is None or before.picture != entry.picture:
+        before = store.get(entry.key)
+    except DamagedError:
+        return entry
+    if before.picture != entry.picture:
         return entry
     kept = {name: value for name, value in before.record.items() if name == "frames"}
     return Entry(entry.key, kept | dict(entry.record), entry.picture, {**before.artefacts, **entry.artefacts})
