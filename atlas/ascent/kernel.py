@@ -5,6 +5,7 @@ but those of one job, and no shape but the batch's depends on the batch: a pictu
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -92,7 +93,9 @@ class Measured:
 
 
 class Stage:
-    """The steps at one size of picture. Traced when it is made and never again; ``traces`` counts."""
+    """The steps at one size of picture. They are traced when it is made, what is measured when it is first asked for,
+    and neither again; ``traces`` counts.
+    """
 
     def __init__(self, cut: Cut, recipe: Recipe, size: int, frame_every: int):
         self.cut, self.recipe, self.frame_every = cut, recipe, frame_every
@@ -110,8 +113,11 @@ class Stage:
         if recipe.arithmetic != "plain":
             self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
         self._steps = _compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
-        pictures = tf.TensorSpec([None, *[size] * 2, 3], tf.uint8)
-        self._measure = _compiled(self._measured, number, pictures)
+
+    @functools.cached_property
+    def _measure(self) -> Any:
+        pictures = tf.TensorSpec([None, *[self.picture.size] * 2, 3], tf.uint8)
+        return _compiled(self._measured, tf.TensorSpec([None], tf.int32), pictures)
 
     def begin(self, starts: np.ndarray) -> Climb:
         """Where the ascent begins, from parameters ``(n, *shape) float32``."""
@@ -241,7 +247,7 @@ class Kernel:
 
     @property
     def traces(self) -> int:
-        """How often TensorFlow traced: twice for a picture of one size, its steps and what is measured."""
+        """How often TensorFlow traced: for each size its steps, and for the last what is measured."""
         return sum(stage.traces for stage in self.stages)
 
 

@@ -16,20 +16,18 @@ def resample(picture: Any, maps: Any, seen: int, fill: str, grey: float = 0.5) -
 
     Pixel ``(x, y)`` of what is made lies at ``(a x + b y + c, d x + e y + f)`` of the picture. ``fill`` is what lies
     beyond its edge: ``reflect``, the picture mirrored at its edge, or ``grey``, whose value is given. The gradient goes
-    back through the inverse map.
+    back through the inverse map: none to pixels that were not seen, and none by way of the mirror.
     """
     return _resampler(int(picture.shape[1]), seen, fill, grey)(picture, maps)
 
 
 @functools.lru_cache(maxsize=16)
 def _resampler(side: int, seen: int, fill: str, grey: float) -> Callable[[Any, Any], Any]:
-    beyond = _mirrored if fill == "reflect" else None
-
     def forward(picture: Any, maps: Any) -> Any:
-        return _sampled(picture, maps, seen, beyond, grey)
+        return _sampled(picture, maps, seen, grey if fill == "grey" else None)
 
     def backward(upstream: Any, maps: Any) -> Any:
-        return _sampled(upstream, _inverse(maps), side, beyond, 0.0)
+        return _sampled(upstream, _inverse(maps), side, 0.0)
 
     there, back = (tf.function(way, jit_compile=True, autograph=False) for way in (forward, backward))
 
@@ -40,31 +38,38 @@ def _resampler(side: int, seen: int, fill: str, grey: float) -> Callable[[Any, A
     return cast(Callable[[Any, Any], Any], tf.custom_gradient(resampled))
 
 
-def _sampled(image: Any, maps: Any, made: int, beyond: Callable[[Any, int], Any] | None, fill: float) -> Any:
-    """The image ``(n, s, s, 3)`` at the places of ``maps``: ``(n, made, made, 3)``; ``fill`` if ``beyond`` is None."""
-    count, side = tf.shape(image)[0], int(image.shape[1])
+def _sampled(image: Any, maps: Any, made: int, fill: float | None) -> Any:
+    """The image ``(n, s, s, 3)`` at the places of ``maps``: ``(n, made, made, 3)``.
+
+    Beyond its edge lies ``fill``, or itself mirrored where that is None.
+    """
+    count = tf.shape(image)[0]
     across, down = tf.range(made, dtype=tf.float32)[None, None, :], tf.range(made, dtype=tf.float32)[None, :, None]
     a, b, c, d, e, f = (maps[:, number, None, None] for number in range(6))
     x, y = a * across + b * down + c, d * across + e * down + f  # (n, made, made)
     left, top = tf.floor(x), tf.floor(y)
     right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
+    frame = 0
+    if fill is not None:  # one pixel on every side, to which all beyond is clipped: cheaper than to choose afterwards
+        frame = 1
+        image = tf.pad(image, [[0, 0], [frame, frame], [frame, frame], [0, 0]], constant_values=fill)
+    side = int(image.shape[1])
     pixels = tf.reshape(image, [count, side * side, 3])
+    inside = _mirrored if fill is None else _clipped
 
     def at(row: Any, column: Any) -> Any:
-        row, column = tf.cast(row, tf.int32), tf.cast(column, tf.int32)
-        inside_row, inside_column = tf.clip_by_value(row, 0, side - 1), tf.clip_by_value(column, 0, side - 1)
-        if beyond is not None:
-            inside_row, inside_column = beyond(row, side), beyond(column, side)
-        place = tf.reshape(inside_row * side + inside_column, [count, made * made])
-        found = tf.reshape(tf.gather(pixels, place, batch_dims=1), [count, made, made, 3])
-        if beyond is None:
-            known = tf.logical_and(tf.equal(row, inside_row), tf.equal(column, inside_column))
-            found = tf.where(known[..., None], found, fill)
-        return found
+        row, column = (inside(tf.cast(index, tf.int32) + frame, side) for index in (row, column))
+        place = tf.reshape(row * side + column, [count, made * made])
+        return tf.reshape(tf.gather(pixels, place, batch_dims=1), [count, made, made, 3])
 
     upper = at(top, left) * (1 - right_share) + at(top, left + 1) * right_share
     lower = at(top + 1, left) * (1 - right_share) + at(top + 1, left + 1) * right_share
     return upper * (1 - lower_share) + lower * lower_share
+
+
+def _clipped(index: Any, side: int) -> Any:
+    """The nearest index of ``0 .. side - 1``."""
+    return tf.clip_by_value(index, 0, side - 1)
 
 
 def _mirrored(index: Any, side: int) -> Any:

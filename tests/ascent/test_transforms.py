@@ -126,6 +126,17 @@ def test_the_gradient_is_that_of_the_resampling(picture, fill):
     assert float(moved - value) == pytest.approx(float((gradient * step).sum()), rel=0.1)
 
 
+@pytest.mark.parametrize("fill", ["grey", "reflect"])
+def test_what_is_not_seen_has_no_gradient(picture, fill):
+    aside = np.array([[1, 0, 6, 0, 1, 0]], np.float32)  # the six columns on the left lie outside of what is made
+    with tf.GradientTape() as tape:
+        tape.watch(whole := tf.constant(picture[None]))
+        total = tf.reduce_sum(resample(whole, tf.constant(aside), picture.shape[0], fill))
+    gradient = tape.gradient(total, whole).numpy()
+    assert not gradient[:, :, :6].any()
+    np.testing.assert_allclose(gradient[:, :, 6:], 1, atol=1e-6)
+
+
 def test_lucid_s_canvas():
     assert canvas(RECIPES["lucid"].transforms, 128) == 140  # 128 + 24, less what the two jitters cut off
 
