@@ -8,7 +8,9 @@ import re
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from atlas.errors import AtlasError
 
@@ -17,15 +19,20 @@ _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{32}\.tmp")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Callable[[BinaryIO], None]) -> None:
     """Write a file so that at its address it is either whole or as it was before, at any moment.
 
-    Makes the folders above it. Raises AtlasError with the reason (disk full, no permission) and leaves nothing behind.
+    ``data`` is what is in it, or writes that into a file. Makes the folders above it. Raises AtlasError with the reason
+    (disk full, no permission) and leaves nothing behind.
     """
     temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
+        if callable(data):
+            with temporary.open("wb") as file:
+                data(file)
+        else:
+            temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):  # a file system that can only be read has nothing to remove

@@ -94,7 +94,7 @@ def dispatcher(out: Path, given: argparse.Namespace) -> Iterator[Row]:
         "sys.path[:0] = [sys.argv[1], sys.argv[2]]; import simulate; "
         "from atlas.engine.dispatch import dispatch; from atlas.engine import pools; from stub import report\n"
         "if __name__ == '__main__':\n"
-        "    pools.work = report; batches = simulate.batches(simulate.World({'a': [1.0]}, 0, 0, 0, 0, 0), 10000)\n"
+        "    pools.carry_out = report; batches = simulate.batches(simulate.World({'a': [1.0]}, 0, 0, 0, 0, 0), 10000)\n"
         "    pool = pools.Processes(2); before = resource.getrusage(resource.RUSAGE_SELF)\n"
         "    done = sum(1 for _ in dispatch(batches, pool, random.Random(0), lambda: False)); pool.close(kill=False)\n"
         "    after = resource.getrusage(resource.RUSAGE_SELF)\n"

@@ -1,7 +1,6 @@
 """Photographs a built atlas in Chromium: ``python scripts/screenshots.py SITE OUT``.
 
-SITE is the folder of one atlas. OUT receives home, layer and channel page, and the shelf where there is one, at 1280
-and 390 px, light and dark, from ``file://``.
+SITE is the folder of one atlas. OUT receives every kind of page, at 1280 and 390 px, light and dark, from ``file://``.
 """
 
 import sys
@@ -17,16 +16,26 @@ WIDTHS = {1280: 860, 390: 844}  # viewport width to height, px
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
-def pages(site: Path) -> Iterator[tuple[str, Path]]:
-    """Names and files of the pages to photograph: of the largest layer, a channel that has two neighbours."""
-    yield "home", site / "index.html"
+def pages(site: Path) -> Iterator[tuple[str, str]]:
+    """Names and addresses of the pages to photograph: of the largest layer, a channel that has two neighbours."""
+    yield "home", _address(site / "index.html")
     layers = (path.parent for path in site.glob("*/index.html"))
     layer = max(layers, key=lambda folder: (len(list(folder.iterdir())), folder.name))
-    yield "layer", layer / "index.html"
+    yield "layer", _address(layer / "index.html")
+    yield "map", _address(layer / "index.html") + "#map=1"
     channels = sorted((path for path in layer.glob("*.html") if path.stem.isdigit()), key=lambda path: int(path.stem))
-    yield "channel", channels[min(1, len(channels) - 1)]
+    yield "channel", _address(channels[min(1, len(channels) - 1)])
+    three = ",".join(f"{layer.name}/{path.stem}" for path in channels[:3])
+    yield "compare", f"{_address(site / '_/compare.html')}#{three}"
+    yield "about", _address(site / "_/about.html")
+    yield "glossary", _address(site / "_/glossary.html")
+    yield "404", _address(site / "404.html")
     if (site.parent / "index.html").is_file():
-        yield "shelf", site.parent / "index.html"
+        yield "shelf", _address(site.parent / "index.html")
+
+
+def _address(path: Path) -> str:
+    return path.resolve().as_uri()
 
 
 def photograph(browser: Browser, site: Path, out: Path) -> None:
@@ -35,9 +44,9 @@ def photograph(browser: Browser, site: Path, out: Path) -> None:
         for scheme in SCHEMES:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             tab = context.new_page()
-            for name, path in pages(site):
+            for name, address in pages(site):
                 tab.set_viewport_size({"width": width, "height": height})
-                tab.goto(path.resolve().as_uri())
+                tab.goto(address)
                 length = min(int(tab.evaluate("document.documentElement.scrollHeight")), 3000)
                 tab.set_viewport_size({"width": width, "height": max(length, height)})
                 tab.wait_for_load_state("networkidle")

@@ -27,9 +27,10 @@ MAY_IMPORT = {
     "networks": {"ground", "spec"},
     "ascent": {"ground", "spec", "networks"},
     "store": {"ground"},
-    "engine": {"ground", "spec", "networks", "ascent", "store"},
+    "probes": {"ground", "spec", "networks"},
+    "engine": {"ground", "spec", "networks", "ascent", "probes", "store"},
     "pages": {"ground", "store"},
-    "cli": {"ground", "spec", "networks", "ascent", "store", "engine", "pages"},
+    "cli": {"ground", "spec", "networks", "ascent", "probes", "store", "engine", "pages"},
 }
 
 

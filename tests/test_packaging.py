@@ -44,7 +44,7 @@ def test_everything_travels_in_it(names):
     own = {name for name in names if not name.startswith("atlas_microscope-")}
     assert own == checkout
     assert "atlas/_data/configs/atlas.schema.json" in names
-    assert "atlas/_data/templates/static/site.js" in names
+    assert "atlas/_data/templates/static/layer.js" in names
 
 
 def test_the_weights_come_with_their_licences(wheel, names):

@@ -92,7 +92,7 @@ def site(
 
 def _rendered(prepared: Prepared, watch: Observer) -> bool:
     """Whether all that is missing was tried; False after Ctrl-C."""
-    if not prepared.missing:
+    if prepared.complete:
         return True
     try:
         return render(prepared, watch)
@@ -112,6 +112,7 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "missing": prepared.missing,
         "dead": sum(done.state == "dead" for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
+        "not_compared": {layer: one.error for layer, one in outcome.compared.items() if one.error},
     }
     said = _of_pictures(prepared, summary)
     if pages and outcome.done:
@@ -127,14 +128,23 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
+    import joblib  # counts what affinity and cgroups leave to this process
+
+    from atlas.pages.theme import Theme
     from atlas.pages.write import write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
     if prepared.store.get_atlas(request.name) != record:
         prepared.store.put_atlas(request.name, record)
-    written = write_atlas(record, prepared.store, request.output, watch.writing)
+    theme = Theme(request.website.templates, request.website.logo)
+    here = request.compute.backend == "processes" and isinstance(request.compute.workers, int)
+    workers = (
+        request.compute.workers if here else joblib.cpu_count()
+    )  # on a cluster pages are written here all the same
+    written = write_atlas(record, prepared.store, request.output, theme, workers, watch.writing)
     shelf = write_shelf(request.output.absolute().parent)
     summary |= {"site": str(request.output / "index.html"), "pages_changed": written.changed, "shelf": shelf}
+    summary["seconds"] = {"pictures": round(written.pictures, 2), "pages": round(written.making, 2)}
     said = []
     if written.removed:
         said.append(f"{written.removed:,} files of the previous build are no longer wanted and were removed")
@@ -162,6 +172,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
             if job.key in keys
         }
         said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
+    said += [f"not compared: {layer}: {error}" for layer, error in summary["not_compared"].items()]
     return said
 
 

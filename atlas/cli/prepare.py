@@ -9,13 +9,18 @@ from atlas.cli.progress import Observer
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request with its plan and what the store has of it."""
+    """A checked request with its plan and what the store has of it.
+
+    ``whole`` is the plan that ``plan`` is a part of; ``uncompared`` the layers that are complete and not compared yet.
+    """
 
     request: Any
     weights: Any
     plan: Any
-    store: Any
+    whole: Any
+    build: Any
     outcome: Any
+    uncompared: Any
 
     def record(self) -> dict[str, Any]:
         """The record of the atlas as it stands."""
@@ -32,9 +37,19 @@ class Prepared:
         return atlas_record(self.request, weights, self.plan, self.outcome)
 
     @property
+    def store(self) -> Any:
+        """Where results are kept."""
+        return self.build.store
+
+    @property
     def missing(self) -> int:
         """How many pictures are not there."""
         return len(self.plan) - len(self.outcome.done)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pictures are there, and every layer's were compared with one another."""
+        return not self.missing and not self.uncompared
 
     def part(self, shard: tuple[int, int]) -> "Prepared":
         """The same for one of several parts of the plan."""
@@ -44,7 +59,7 @@ class Prepared:
 
 def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
-    from atlas.engine.run import look_up
+    from atlas.engine.run import Build, look_up, to_compare
     from atlas.networks.weights import locate
     from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
@@ -54,7 +69,9 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     found = locate(request.ref)
     plan = make_plan(request, found.digest)
     store = Store(request.store)
-    return Prepared(request, found, plan, store, look_up(plan, store, request.record))
+    build = Build(request.name, request.facts.id, found.digest, store, request.compute, request.record)
+    outcome = look_up(plan, store, request.record)
+    return Prepared(request, found, plan, plan, build, outcome, to_compare(plan, outcome, build))
 
 
 def render(prepared: Prepared, watch: Observer) -> bool:
@@ -75,15 +92,12 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     with watch.rendering(rows), interrupts.heard():
         run(
             prepared.plan,
-            prepared.store,
-            request.compute,
-            request.record,
-            name=request.name,
-            network=request.facts.id,
-            weights_digest=prepared.weights.digest,
-            outcome=prepared.outcome,
-            observe=watch.report,
-            stopping=lambda: interrupts.asked,
+            prepared.build,
+            prepared.outcome,
+            watch.report,
+            watch.compared,
+            lambda: interrupts.asked,
+            prepared.whole,
         )
     return not interrupts.asked
 

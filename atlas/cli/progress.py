@@ -35,6 +35,9 @@ class Observer(Protocol):
     def report(self, report: Any) -> None:
         """A batch has ended (``engine.worker.Report``)."""
 
+    def compared(self, report: Any) -> None:
+        """The pictures of a layer were compared with one another (``engine.worker.Report``)."""
+
     def writing(self, done: int, total: int) -> None:
         """Pages are being written."""
 
@@ -109,6 +112,9 @@ class Quiet:
         """A batch has ended."""
         self.count.add(report)
 
+    def compared(self, report: Any) -> None:
+        """The pictures of a layer were compared."""
+
     def writing(self, done: int, total: int) -> None:
         """Pages are being written."""
 
@@ -119,7 +125,7 @@ class Quiet:
     def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
         """Say what failed."""
         for sentence in sentences:
-            if sentence.startswith("failed:"):
+            if sentence.startswith(("failed:", "not compared:")):
                 self.say(sentence)
 
 
@@ -140,6 +146,11 @@ class Lines(Quiet):
             f"{self.count.done}/{self.count.total} pictures, {layer} {recipe} {done}/{total}, "
             f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
         )
+
+    def compared(self, report: Any) -> None:
+        """A line, where that took a while."""
+        if report.seconds > LINE_EVERY:
+            typer.echo(f"{report.layer}: pictures compared")
 
     def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
         """The end, in sentences."""
@@ -163,6 +174,10 @@ class Json(Quiet):
             pictures_done=self.count.done,
             pictures_total=self.count.total,
         )
+
+    def compared(self, report: Any) -> None:
+        """A layer as an object."""
+        self._print(event="compared", layer=report.layer, seconds=round(report.seconds, 3))
 
     def say(self, sentence: str) -> None:
         """A notice as an object."""
@@ -213,6 +228,10 @@ class Live(Lines):
         self._progress.update(self._bars[row], completed=self.count.rows[row][0])
         said = f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
         self._progress.update(self._all, completed=self.count.done, said=said)
+
+    def compared(self, report: Any) -> None:
+        """A word beside the bars."""
+        self._progress.update(self._all, said=f"pictures of {report.layer} compared")
 
     def writing(self, done: int, total: int) -> None:
         """A line that counts the pages."""

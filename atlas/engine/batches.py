@@ -1,4 +1,4 @@
-"""Cutting the plan into batches: what one worker does between two looks at the store."""
+"""What one worker does at a time: a batch of pictures, or the comparison of all pictures of a layer."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +30,30 @@ class Batch:
     frame_every: int
     threads: int
     device: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pictures of a layer, by their keys, to be compared with one another. Small and picklable.
+
+    ``before`` is the layer before it that the atlas has, or None. ``jobs`` is the one job of it, of no channel.
+    ``whole`` says whether the pictures are all that the layer will have.
+    """
+
+    ref: NetworkRef
+    weights_digest: str
+    layer: str
+    recipe_name: str
+    before: str | None
+    pictures: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    store: str
+    threads: int
+    device: str
+    whole: bool
+
+
+Work = Batch | Comparison
 
 
 def batch_size(recipe: Recipe, asked: int | str) -> int:

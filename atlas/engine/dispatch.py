@@ -7,7 +7,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Work
 from atlas.engine.pools import LOST, Future, Pool
 from atlas.engine.queue import KILLS, Attempt, Queue
 from atlas.engine.worker import Done, Report
@@ -43,7 +43,7 @@ class Interrupts:
 
 
 def dispatch(
-    batches: Sequence[Batch], pool: Pool, order: random.Random, stopping: Callable[[], bool]
+    batches: Sequence[Work], pool: Pool, order: random.Random, stopping: Callable[[], bool]
 ) -> Iterator[Report]:
     """The reports of all batches, in the order in which they end; when ``stopping``, of those that had begun.
 
@@ -87,7 +87,7 @@ def dispatch(
             yield report
 
 
-def _given_up(batch: Batch) -> Report:
+def _given_up(batch: Work) -> Report:
     said = "every worker that tried it died (killed, or out of memory)"
     done = tuple(Done(job.key, job.channel, "failed", error=said) for job in batch.jobs)
     return Report(batch.layer, batch.recipe_name, done, len(done), 0, 0.0)

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Comparison, Work
+from atlas.engine.compare import compare
 from atlas.engine.queue import KILLS
 from atlas.engine.worker import Report, settle, work
 from atlas.errors import AtlasError
@@ -30,6 +31,11 @@ QUIET = {  # of a Dask cluster on this machine: its workers compute, and are not
 }
 
 
+def carry_out(batch: Work) -> Report:
+    """What workers do."""
+    return compare(batch) if isinstance(batch, Comparison) else work(batch)
+
+
 class Pool(Protocol):
     """Workers. ``seats`` may change while they work, as a cluster grows and shrinks."""
 
@@ -40,7 +46,7 @@ class Pool(Protocol):
     def seats(self) -> int:
         """How many batches it works on at once."""
 
-    def submit(self, seat: int, batch: Batch) -> Future:
+    def submit(self, seat: int, batch: Work) -> Future:
         """Begin with a batch on a seat that is free."""
 
     def worker(self, seat: int) -> int | None:
@@ -57,11 +63,11 @@ class Here:
     toll = 1
     seats = 1
 
-    def submit(self, seat: int, batch: Batch) -> Future:
+    def submit(self, seat: int, batch: Work) -> Future:
         """Do it."""
         future: Future = concurrent.futures.Future()
         try:
-            future.set_result(work(batch))
+            future.set_result(carry_out(batch))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -84,13 +90,13 @@ class Processes:
         self.seats = count
         self._pools: dict[int, concurrent.futures.ProcessPoolExecutor] = {}
 
-    def submit(self, seat: int, batch: Batch) -> Future:
+    def submit(self, seat: int, batch: Work) -> Future:
         """Begin; a worker that has died is replaced."""
         try:
-            return self._pool(seat).submit(work, batch)
+            return self._pool(seat).submit(carry_out, batch)
         except BrokenProcessPool:
             self._pools.pop(seat).shutdown()
-            return self._pool(seat).submit(work, batch)
+            return self._pool(seat).submit(carry_out, batch)
 
     def worker(self, seat: int) -> int | None:
         """Each seat has its worker."""
@@ -165,9 +171,9 @@ class Dask:
         except OSError as error:
             raise AtlasError(LOST) from error
 
-    def submit(self, seat: int, batch: Batch) -> Future:
+    def submit(self, seat: int, batch: Work) -> Future:
         """Hand a batch to the scheduler."""
-        future: Future = self._pool.submit(work, batch)
+        future: Future = self._pool.submit(carry_out, batch)
         return future
 
     def worker(self, seat: int) -> int | None:

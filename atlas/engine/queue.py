@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Work
 
 KILLS = 3  # workers that a batch may cost before it is halved
 
@@ -14,7 +14,7 @@ KILLS = 3  # workers that a batch may cost before it is halved
 class Attempt:
     """A batch, and how many workers died of it."""
 
-    batch: Batch
+    batch: Work
     kills: int = 0
 
     def after(self, deaths: int) -> list["Attempt"]:
@@ -39,7 +39,7 @@ class Queue:
     batches of one layer and recipe as long as there are some, since a worker traces a graph for each.
     """
 
-    def __init__(self, batches: Iterable[Batch], order: random.Random):
+    def __init__(self, batches: Iterable[Work], order: random.Random):
         groups: dict[tuple[str, str], list[Attempt]] = {}
         for batch in batches:
             groups.setdefault((batch.layer, batch.recipe_name), []).append(Attempt(batch))

@@ -1,14 +1,17 @@
 """The record of an atlas: all that its pages are made from, beside the entries themselves."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from atlas.engine.run import Outcome
-from atlas.spec.facts import LayerFacts
+from atlas.engine.worker import Done
+from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.request import Request
+from atlas.spec.website import Website
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome) -> dict[str, Any]:
@@ -32,11 +35,13 @@ def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome:
             "size": facts.size,
             "paper": facts.paper,
             "note": facts.note,
+            "asked": _asked(request.ref),
         },
         "weights": weights,
+        "site": _site(request.website),
         "recipes": list(request.layers[0].recipes) if request.layers else [],
         "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
-        "layers": [_layer(own, outcome) for own in groups.values()],
+        "layers": [_layer(own, outcome, request.website) for own in groups.values()],
     }
 
 
@@ -49,10 +54,32 @@ def _outline(layer: LayerFacts) -> dict[str, Any]:
         "kind": layer.kind,
         "feature": layer.feature,
         "relu": layer.relu,
+        "branches": [asdict(branch) for branch in layer.branches],
     }
 
 
-def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
+def _asked(ref: NetworkRef) -> dict[str, Any]:
+    """The keys of a configuration that ask for this network, files without their folders."""
+    weights = f"random:{ref.seed}" if ref.weights == "random" else Path(ref.weights).name
+    asked: dict[str, Any] = {"network": Path(ref.network).name}
+    if weights not in ("imagenet", "own"):
+        asked["weights"] = weights
+    if ref.preprocessing:
+        asked["preprocessing"] = {name: _plain(value) for name, value in asdict(ref.preprocessing).items()}
+    if ref.classes:
+        asked["classes"] = True
+    return asked
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _site(website: Website) -> dict[str, Any]:
+    return {name: getattr(website, name) for name in ("base_url", "accent", "footer", "zip")}
+
+
+def _layer(groups: list[Group], outcome: Outcome, website: Website) -> dict[str, Any]:
     layer = groups[0].layer
     shown: dict[int, dict[str, Any]] = {}
     whole: dict[str, Any] = {}
@@ -67,8 +94,17 @@ def _layer(groups: list[Group], outcome: Outcome) -> dict[str, Any]:
             renderings = whole if job.channel is None else shown.setdefault(job.channel, {})
             renderings[group.recipe_name] = rendering
     return _outline(layer) | {
-        "branches": [asdict(branch) for branch in layer.branches],
         "recipes": {group.recipe_name: group.recipe.shown for group in groups},
         "whole": whole,
+        "notes": {
+            str(channel): note.model_dump(exclude_none=True)
+            for channel, note in sorted(website.notes.get(layer.name, {}).items())
+            if channel in shown
+        },
+        "likeness": _compared(outcome.compared.get(layer.name)),
         "channels_shown": [{"channel": channel, "renderings": shown[channel]} for channel in sorted(shown)],
     }
+
+
+def _compared(done: Done | None) -> dict[str, str] | None:
+    return {"key": done.key, "checksum": done.checksum} if done and done.checksum else None

@@ -1,10 +1,11 @@
-"""The build: drop what the store has, spread the rest over workers, and keep count."""
+"""The build: drop what the store has, spread the rest over workers, compare what came of it, and keep count."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from atlas.engine.batches import Batch, cut
+from atlas.engine.batches import Batch, Comparison, cut
+from atlas.engine.compare import compared, comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
 from atlas.engine.log import Log
@@ -21,16 +22,20 @@ TOGETHER = 10_000  # entries that are looked up at once
 
 @dataclass
 class Outcome:
-    """What became of every job of a plan, by key. A job that is not there was not reached."""
+    """What became of every job of a plan, by key. A job that is not there was not reached.
+
+    ``compared`` has the comparisons of layers, by layer.
+    """
 
     done: dict[str, Done] = field(default_factory=dict)
+    compared: dict[str, Done] = field(default_factory=dict)
     rendered: int = 0
     cached: int = 0
 
     def of(self, plan: Plan) -> "Outcome":
         """What became of the jobs of a part of the plan, before anything was rendered."""
         done = {job.key: self.done[job.key] for _, job in plan.jobs() if job.key in self.done}
-        return Outcome(done, 0, len(done))
+        return Outcome(done, {}, 0, len(done))
 
     def missing(self, group: Group) -> tuple[Job, ...]:
         """The jobs of a group that were not reached."""
@@ -69,38 +74,57 @@ def worker_count(compute: Compute) -> int:
     return max(1, int(joblib.cpu_count()) // compute.threads_per_worker)
 
 
+@dataclass(frozen=True)
+class Build:
+    """What a build is of and where it runs: all that stays the same from picture to picture.
+
+    ``network`` is the network's id; ``weights_digest`` names its weights' values.
+    """
+
+    name: str
+    network: str
+    weights_digest: str
+    store: Store
+    compute: Compute
+    record: Record
+
+
+def to_compare(plan: Plan, outcome: Outcome, build: Build) -> list[Comparison]:
+    """The comparisons that can be made of what there is, and are not in the store; ``outcome`` notes those that are."""
+    wanted = comparisons(plan, outcome.done, build.store, build.compute, build.weights_digest)
+    outcome.compared = compared(wanted, build.store)
+    return [one for one in wanted if one.whole and one.layer not in outcome.compared]
+
+
 def run(
     plan: Plan,
-    store: Store,
-    compute: Compute,
-    record: Record,
-    *,
-    name: str,
-    network: str,
-    weights_digest: str,
+    build: Build,
     outcome: Outcome,
     observe: Callable[[Report], None],
-    stopping: Callable[[], bool] = lambda: False,
+    observe_comparison: Callable[[Report], None],
+    stopping: Callable[[], bool],
+    whole: Plan,
 ) -> None:
-    """Render what ``outcome`` lacks of the plan and note each result in it; ``observe`` is told of every batch.
+    """Render what ``outcome`` lacks of the plan, compare the pictures of layers that are complete, and note all of it.
 
-    Results are in the store before they are reported, so an interrupt or a dead machine loses the batches in flight
-    and no more. Once ``stopping``, those are finished and no other is begun. Raises AtlasError when nothing can be made
-    at all, KeyboardInterrupt when interrupted.
+    ``whole`` is the plan that ``plan`` is a part of. ``observe`` is told of every batch, ``observe_comparison`` of each
+    layer compared. Results are in the store before they are reported, so an interrupt or a dead machine loses the
+    batches in flight and no more. Once ``stopping``, those are finished and no other is begun. Raises AtlasError when
+    nothing can be made at all, KeyboardInterrupt when interrupted.
     """
-    batches = _batches(plan, store, compute, record, network, weights_digest, outcome)
-    if not batches:
+    batches = _batches(plan, build, outcome)
+    if not batches and not to_compare(whole, _of_whole(whole, plan, build, outcome), build):
         return
-    store.sweep()
+    build.store.sweep()
     flop = {(group.layer.name, group.recipe_name): group.flop for group in plan.groups}
     about = {
-        "atlas": name,
+        "atlas": build.name,
         "pictures": len(plan),
         "missing": sum(len(batch.jobs) for batch in batches),
         "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
     }
-    pool = _pool(store, compute, len(batches))
-    log = Log(store, about)
+    pool = _pool(build, len(batches) or len(plan.groups))
+    log = Log(build.store, about)
     state = "stopped"
     try:
         for report in dispatch(batches, pool, random.Random(), stopping):
@@ -112,10 +136,19 @@ def run(
             outcome.rendered += rendered
             _note(log, report, rendered * flop[report.layer, report.recipe_name])
             observe(report)
+        there = _of_whole(whole, plan, build, outcome)
+        for report in dispatch(to_compare(whole, there, build), pool, random.Random(), stopping):
+            outcome.compared[report.layer] = report.done[0]
+            observe_comparison(report)
         state = "interrupted" if stopping() else "done"
     finally:
         pool.close(kill=state == "stopped")
         log.end(state)
+
+
+def _of_whole(whole: Plan, plan: Plan, build: Build, outcome: Outcome) -> Outcome:
+    """What became of the whole, of which other machines may have made the rest."""
+    return outcome if whole is plan else look_up(whole, build.store, build.record)
 
 
 def _note(log: Log, report: Report, flop: float) -> None:
@@ -132,26 +165,19 @@ def _note(log: Log, report: Report, flop: float) -> None:
     )
 
 
-def _batches(
-    plan: Plan,
-    store: Store,
-    compute: Compute,
-    record: Record,
-    network: str,
-    weights_digest: str,
-    outcome: Outcome,
-) -> list[Batch]:
+def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
+    compute, record = build.compute, build.record
     missing = [(group, outcome.missing(group)) for group in plan.groups]
     return [
         Batch(
             ref=plan.ref,
-            network=network,
-            weights_digest=weights_digest,
+            network=build.network,
+            weights_digest=build.weights_digest,
             layer=group.layer.name,
             recipe_name=group.recipe_name,
             recipe=group.recipe,
             jobs=jobs,
-            store=store.address,
+            store=build.store.address,
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
             threads=compute.threads_per_worker,
@@ -161,13 +187,14 @@ def _batches(
     ]
 
 
-def _pool(store: Store, compute: Compute, batches: int) -> Pool:
+def _pool(build: Build, batches: int) -> Pool:
     """The workers that a build asks for, no more than it has batches."""
+    compute, address = build.compute, build.store.address
     if compute.backend == "sequential":
         return Here()
-    if store.address.startswith("memory://"):
+    if address.startswith("memory://"):
         raise AtlasError(
-            f"store {store.address}: expected a folder or an object store, received the memory of one process, which "
+            f"store {address}: expected a folder or an object store, received the memory of one process, which "
             "workers do not share; name another store, or take backend: sequential"
         )
     count = min(worker_count(compute), batches)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KERNELS_KEPT = 2
 STATES = ("activated", "dead")  # of an entry
 FRAME_COLUMNS = 8
-_working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
+working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
 
@@ -109,7 +109,7 @@ def work(batch: Batch) -> Report:
             jobs.append(job)
             there |= {job.key} if found else set()
     if jobs:
-        with _working:
+        with working:
             done += _render(batch, store, jobs, there)
     steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
     return Report(batch.layer, batch.recipe_name, tuple(done), len(jobs), steps, time.perf_counter() - started)
@@ -131,7 +131,7 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
-        return [_failed(job, error) for job in jobs]
+        return [failed(job, error) for job in jobs]
     try:
         renderings = render(kernel, [job.channel or 0 for job in jobs])
     except AtlasError:
@@ -140,11 +140,12 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
         if len(jobs) > 1:
             middle = len(jobs) // 2
             return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part, there)]
-        return [_failed(jobs[0], error)]
+        return [failed(jobs[0], error)]
     return [_keep(batch, store, job, rendering, there) for job, rendering in zip(jobs, renderings, strict=True)]
 
 
-def _failed(job: Job, error: Exception) -> Done:
+def failed(job: Job, error: Exception) -> Done:
+    """A job that an error came of, whatever TensorFlow raises."""
     return Done(job.key, job.channel, "failed", error=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
 
 
@@ -174,9 +175,14 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
     entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
     if job.key in there:
         entry = _with_what_was_there(store, entry)
+    keep(store, entry)
+    return Done(job.key, job.channel, rendering.state, entry.checksum)
+
+
+def keep(store: Store, entry: Entry) -> None:
+    """Put an entry into the store, which a worker that ends meanwhile finishes."""
     with _keeping:
         store.put(entry)
-    return Done(job.key, job.channel, rendering.state, entry.checksum)
 
 
 def _with_what_was_there(store: Store, entry: Entry) -> Entry:
@@ -222,20 +228,21 @@ def versions() -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _network(ref: "NetworkRef", weights_digest: str) -> "Network":
+def network(ref: "NetworkRef", weights_digest: str) -> "Network":
+    """The network that this worker keeps. Raises AtlasError when its weights are not those that were planned with."""
     from atlas.networks.load import load
 
-    network = load(ref)
-    if network.weights.digest != weights_digest:
+    loaded = load(ref)
+    if loaded.weights.digest != weights_digest:
         raise AtlasError(
-            f"the weights of {network.facts.title} changed while the build ran: expected {weights_digest}, received "
-            f"{network.weights.digest}; build again"
+            f"the weights of {loaded.facts.title} changed while the build ran: expected {weights_digest}, received "
+            f"{loaded.weights.digest}; build again"
         )
-    return network
+    return loaded
 
 
 @functools.lru_cache(maxsize=KERNELS_KEPT)
 def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(_network(ref, weights_digest), layer, recipe, frame_every)
+    return Kernel(network(ref, weights_digest), layer, recipe, frame_every)

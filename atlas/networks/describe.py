@@ -132,8 +132,22 @@ def _branches(graph: Graph, index: int, first: int, consumers: dict[Value, list[
         if node is not None and node.kind == "Concatenate" and len(consumers[parent]) == 1:
             yield from _branches(graph, node_index, first, consumers)
         else:
-            yield Branch("input" if node is None else node.name, first, first + channels - 1)
+            name = "input" if node is None else node.name
+            yield Branch(name, first, first + channels - 1, _source(graph, parent, consumers))
         first += channels
+
+
+def _source(graph: Graph, value: Value, consumers: dict[Value, list[int]]) -> str:
+    """The listed layer whose channels ``value`` has, as they are or max-pooled; empty where there is none."""
+    index, position = value
+    while index >= 0:
+        node = graph.nodes[index]
+        if position == 0 and node.kind not in POOLS and _kind(graph, index, consumers):
+            return node.name
+        if node.kind not in PASSING | {"MaxPooling2D"}:
+            return ""
+        index, position = node.parents[0]
+    return ""
 
 
 def _reach(node: Node, parents: list[Reach]) -> Reach:

@@ -72,6 +72,7 @@ BRANCHES: dict[str, tuple[tuple[str, int], ...]] = {
     "mixed9": _BLOCK_8,
     "mixed10": _BLOCK_8,
 }
+COPIES = {"mixed3": "mixed2", "mixed8": "mixed7"}  # whose channels a branch of pools alone has
 
 
 def vgg19_layers() -> tuple[LayerFacts, ...]:
@@ -89,6 +90,7 @@ def _layer(row: tuple[str, int, int, int, float], kind: str) -> LayerFacts:
     name, channels, field, stride, cost = row
     branches, first = [], 0
     for branch, width in BRANCHES.get(name, ()) if kind == "concat" else ():
-        branches.append(Branch(branch, first, first + width - 1))
+        copies = COPIES.get(name, "") if branch == "pool" else ""
+        branches.append(Branch(branch, first, first + width - 1, copies))
         first += width
     return LayerFacts(name, channels, field, stride, kind, kind != "pool", True, cost, tuple(branches))

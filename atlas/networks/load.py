@@ -1,6 +1,7 @@
 """A network with its weights, ready to be cut: the kernel's door to Keras."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,13 @@ class Network:
     graph: Graph
     plain: Graph
 
-    def cut(self, layer: str, recipe: Recipe | None = None) -> Cut:
-        """The network from pictures to a layer, and to what else the recipe's objective looks at.
+    def cut(self, layer: str, recipe: Recipe | None = None, also: Sequence[str] = ()) -> Cut:
+        """The network from pictures to a layer, to what else the recipe's objective looks at, and to other layers.
 
         Raises: NetworkError when there is no such layer, with the nearest right name; WeightsError when the weights do
         not reach it.
         """
-        names = list(dict.fromkeys([layer, *(recipe.layers if recipe else ())]))
+        names = list(dict.fromkeys([layer, *(recipe.layers if recipe else ()), *also]))
         values = [(name, self._value(name)) for name in names]
         graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
         graph = with_gradient_through(graph, recipe.through if recipe else 0.0)

@@ -23,7 +23,7 @@ from atlas.networks import known
 from atlas.networks.families import family_of
 from atlas.spec.facts import Branch, LayerFacts
 
-FORMAT = 2  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 3  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)

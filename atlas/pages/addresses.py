@@ -1,20 +1,28 @@
 """Every address of a site, from the atlas's folder, with ``/`` between: names that last and do no harm."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 
 from atlas.errors import SiteError
-from atlas.pages.manifest import Atlas, Layer, Rendering
+from atlas.pages.tree import Atlas, Channel, Layer, Rendering
 
 HOME = "index.html"
+NOT_FOUND = "404.html"
 MANIFEST = "manifest.json"
+SITEMAP = "sitemap.xml"
+ZIP = "pictures.zip"
 OWN = "_"  # the folder of the site's own files
+ABOUT = f"{OWN}/about.html"
+GLOSSARY = f"{OWN}/glossary.html"
+COMPARE = f"{OWN}/compare.html"
+SEARCH = f"{OWN}/search.js"
+THEME = f"{OWN}/theme.css"
 COVER = f"{OWN}/cover.webp"
-PER_SHEET = 64
+DRAWING = f"{OWN}/drawing.webp"  # the thumbnails in the drawing of the network
 STRIP = 8  # thumbnails of a layer on the home page
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
-_TAKEN = {OWN, HOME, MANIFEST}
+_TAKEN = {OWN, HOME, NOT_FOUND, MANIFEST, SITEMAP, ZIP}
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # what Windows takes for a device, whatever comes after
 
 
@@ -52,9 +60,34 @@ def layer_page(layer: str) -> str:
     return f"{layer}/index.html"
 
 
+def layer_data(layer: str) -> str:
+    """All that is told of a layer, as JSON."""
+    return f"{layer}/layer.json"
+
+
+def layer_script(layer: str) -> str:
+    """What the pages' own scripts need of a layer."""
+    return f"{OWN}/data/{layer}.js"
+
+
+def layer_sheet(layer: str) -> str:
+    """All thumbnails of a layer in one picture."""
+    return f"{layer}/sheet.webp"
+
+
 def channel_page(layer: str, channel: int) -> str:
     """The page of a channel."""
     return f"{layer}/{channel}.html"
+
+
+def channel_data(layer: str, channel: int) -> str:
+    """All that is told of a channel, as JSON."""
+    return f"{layer}/{channel}.json"
+
+
+def thumbnail(layer: str, channel: int) -> str:
+    """The small picture of a channel."""
+    return f"{OWN}/thumbs/{layer}/{channel}.webp"
 
 
 def picture(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
@@ -62,14 +95,23 @@ def picture(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: 
 
     ``channel`` is None for the picture of a whole layer; ``repeat`` counts those of the same job from 0.
     """
+    return f"{_stem(atlas, layer, channel, recipe, repeat)}.webp"
+
+
+def frames(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
+    """The frames of a rendering's ascent, in one picture."""
+    return f"{_stem(atlas, layer, channel, recipe)}._frames.webp"
+
+
+def maps(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
+    """Where a rendering's channel is active, before the ascent and after it, in one picture."""
+    return f"{_stem(atlas, layer, channel, recipe)}._maps.webp"
+
+
+def _stem(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
     name = "_" if channel is None else str(channel)
     parts = [name, *([recipe] if recipe != atlas.main else []), *([f"_{repeat}"] if repeat else [])]
-    return f"{layer}/{'.'.join(parts)}.webp"
-
-
-def sheet(layer: str, number: int) -> str:
-    """A sheet of up to 64 thumbnails of a layer."""
-    return f"{OWN}/sheets/{layer}/{number}.webp"
+    return f"{layer}/{'.'.join(parts)}"
 
 
 def strip(layer: str) -> str:
@@ -82,30 +124,30 @@ def static(name: str) -> str:
     return f"{OWN}/{name}"
 
 
-def sheets_of(atlas: Atlas, layer: Layer) -> list[int]:
-    """The numbers of the layer's sheets: of each 64 channels shown, where one at least has a main picture."""
-    return sorted({i // PER_SHEET for i, channel in enumerate(layer.shown) if channel.renderings[atlas.main].key})
+def pictured(atlas: Atlas, layer: Layer) -> list[Channel]:
+    """The channels of a layer that have a main picture."""
+    return [channel for channel in layer.shown if channel.renderings[atlas.main].key]
 
 
-def all_addresses(atlas: Atlas, statics: Iterable[str]) -> set[str]:
-    """Every file of the atlas's folder but the list of files itself."""
-    addresses = {HOME, MANIFEST, *(static(name) for name in statics)}
+def renderings(layer: Layer) -> Iterator[tuple[int | None, str, Rendering]]:
+    """Every rendering of a layer that has a picture, with its channel, None for the whole layer, and its recipe."""
+    for number, made in [*((one.number, one.renderings) for one in layer.shown), (None, layer.whole)]:
+        for recipe, rendering in made.items():
+            if rendering.key:
+                yield number, recipe, rendering
+
+
+def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
+    """Every file that the atlas's folder may have but the list of files itself; ``own`` are names of static files."""
+    addresses = {HOME, NOT_FOUND, MANIFEST, SITEMAP, ZIP, ABOUT, GLOSSARY, COMPARE, SEARCH, THEME, COVER, DRAWING}
+    addresses.update(static(name) for name in own)
     for layer in atlas.layers:
-        addresses.add(layer_page(layer.name))
-        addresses.update(sheet(layer.name, number) for number in sheets_of(atlas, layer))
-        if sheets_of(atlas, layer):
-            addresses |= {strip(layer.name), COVER}
+        name = layer.name
+        addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
         for channel in layer.shown:
-            addresses.add(channel_page(layer.name, channel.number))
-            addresses |= _pictures(atlas, layer, channel.number, channel.renderings)
-        addresses |= _pictures(atlas, layer, None, layer.whole)
+            number = channel.number
+            addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}
+        for shown, recipe, _ in renderings(layer):
+            addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
+            addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}
     return addresses
-
-
-def _pictures(atlas: Atlas, layer: Layer, channel: int | None, renderings: Mapping[str, Rendering]) -> set[str]:
-    return {
-        picture(atlas, layer.name, channel, recipe, repeat)
-        for recipe, rendering in renderings.items()
-        if rendering.key
-        for repeat in range(layer.repeats(recipe))
-    }

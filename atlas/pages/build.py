@@ -1,250 +1,181 @@
 """Makes every file of an atlas's folder. Only imported when something has changed: it brings in Jinja2 and Pillow."""
 
-import json
-import posixpath
-from collections.abc import Callable, Mapping
+import concurrent.futures
+import multiprocessing
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
+from xml.sax.saxutils import escape
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
-
-from atlas.pages import addresses, images, views, words
-from atlas.pages.manifest import GENERATOR, MANIFEST_SCHEMA, Atlas, Channel, Layer, Rendering
+from atlas.canonical import digest
+from atlas.pages import addresses, describe, images, views, words
+from atlas.pages.diagram import LARGE, MINI, diagram
+from atlas.pages.layers import LayerBuilder
+from atlas.pages.ledger import Known, Writer
+from atlas.pages.pictures import representatives, write_cover, write_drawing
+from atlas.pages.statics import statics
+from atlas.pages.templating import Pages
+from atlas.pages.theme import Theme
+from atlas.pages.tree import Atlas
 from atlas.store.store import Store
 
-Numbers = Mapping[tuple[int | None, str], views.Numbers]  # by channel, None for the whole layer, and recipe
+APART = 400  # channels from which on layers are built in processes of their own
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a zip: the first that the format has
 
 
-class Builder:
-    """Makes one atlas: ``put`` receives every file, as address from the atlas's folder and bytes."""
+@dataclass(frozen=True)
+class Times:
+    """Seconds of all workers together: on pictures (reading, copying, making them small), and on pages."""
 
-    def __init__(self, atlas: Atlas, store: Store, templates: Path, put: Callable[[str, bytes], None]):
-        self.atlas = atlas
-        self.store = store
-        self.put = put
-        self.environment = environment(templates)
-        self._strips: dict[str, list[Channel]] = {}
-        self._cover: list[Image.Image] = []
-
-    def build(self, statics: Mapping[str, bytes], tick: Callable[[], None]) -> None:
-        """Make every file; ``tick`` is called after each page."""
-        for name, data in statics.items():
-            self.put(addresses.static(name), data)
-        described = []
-        for layer in self.atlas.layers:
-            numbers = self._pictures(layer)
-            texts = {name: views.recipe_text(recipe) for name, recipe in layer.recipes.items()}
-            self._layer(layer, numbers, texts)
-            tick()
-            for index in range(len(layer.shown)):
-                self._channel(layer, index, numbers, texts)
-                tick()
-            described.append(_describe_layer(self.atlas, layer, numbers))
-        self._home()
-        tick()
-        self.put(addresses.MANIFEST, _json(describe(self.atlas, described, self._cover_picture())))
-
-    def _pictures(self, layer: Layer) -> Numbers:
-        """Copy the layer's pictures, make its sheets, and give the numbers of every entry."""
-        side = images.thumbnail_side(len(layer.shown))
-        numbers: dict[tuple[int | None, str], views.Numbers] = {}
-        thumbnails: dict[int | None, Image.Image] = {}
-        wanted = [
-            (number, recipe, rendering.key)
-            for number, renderings in [*((one.number, one.renderings) for one in layer.shown), (None, layer.whole)]
-            for recipe, rendering in renderings.items()
-            if rendering.key
-        ]
-        entries = self.store.get_all(key for _, _, key in wanted)
-        for (number, recipe, key), entry in zip(wanted, entries, strict=True):
-            numbers[number, recipe] = views.read_numbers(entry)
-            for repeat, picture in enumerate([entry.picture, *(repeat.tobytes() for repeat in entry.repeats)]):
-                self.put(addresses.picture(self.atlas, layer.name, number, recipe, repeat), picture)
-            if recipe == self.atlas.main:
-                thumbnails[number] = images.thumbnail(entry.picture, side, self.store.where(key))
-        shown = [thumbnails.get(channel.number) for channel in layer.shown]
-        for number in addresses.sheets_of(self.atlas, layer):
-            part = shown[number * addresses.PER_SHEET : (number + 1) * addresses.PER_SHEET]
-            self.put(addresses.sheet(layer.name, number), images.sheet(part, side))
-        self._choose(layer, shown)
-        return numbers
-
-    def _choose(self, layer: Layer, thumbnails: list[Image.Image | None]) -> None:
-        """Take the few thumbnails that stand for the layer on the home page and on the cover."""
-        made = [(channel, image) for channel, image in zip(layer.shown, thumbnails, strict=True) if image]
-        live = [pair for pair in made if pair[0].renderings[self.atlas.main].state == "activated"] or made
-        strip = images.spread(live, addresses.STRIP)
-        if not strip:
-            return
-        self._strips[layer.name] = [channel for channel, _ in strip]
-        small = [_resize(image, images.SMALL) for _, image in strip]
-        self.put(addresses.strip(layer.name), images.sheet(small, images.SMALL))
-        self._cover.extend(_resize(image, images.LARGE) for _, image in strip)
-
-    def _cover_picture(self) -> views.Picture | None:
-        if not self._cover:
-            return None
-        side = images.cover_side(len(self._cover))
-        alt = f"{words.count(side**2, 'picture')} of this atlas, from early layers to late ones"
-        return views.Picture(addresses.COVER, *images.cover_size(side**2), alt)
-
-    def _home(self) -> None:
-        if self._cover:
-            chosen = images.spread(self._cover, images.cover_side(len(self._cover)) ** 2)
-            self.put(addresses.COVER, images.cover(chosen))
-        citation, address = words.paper(self.atlas.network.paper)
-        self._page(
-            "home.html",
-            addresses.HOME,
-            cover=self._cover_picture(),
-            rows=views.rows(self.atlas, self._strips),
-            citation=citation,
-            citation_address=address,
-            channels=sum(len(layer.shown) for layer in self.atlas.layers),
-            recipes=[words.recipe_line(name, self.atlas.layers[0].recipes.get(name)) for name in self.atlas.recipes],
-        )
-
-    def _layer(self, layer: Layer, numbers: Numbers, texts: Mapping[str, str]) -> None:
-        place = self.atlas.layers.index(layer)
-        states = [channel.renderings[self.atlas.main].state for channel in layer.shown]
-        self._page(
-            "layer.html",
-            addresses.layer_page(layer.name),
-            layer=layer,
-            groups=views.grid(self.atlas, layer),
-            sight=words.sight(layer.receptive_field, self.atlas.network),
-            kind=words.KIND_WORDS.get(layer.kind, layer.kind),
-            few=len(layer.shown) <= images.FEW,
-            whole=[
-                views.rendering_view(self.atlas, layer, None, recipe, numbers.get((None, recipe)), texts[recipe])
-                for recipe in layer.whole
-            ],
-            dead=states.count("dead"),
-            failed=states.count("failed"),
-            missing=states.count("missing"),
-            previous=self.atlas.layers[place - 1].name if place else None,
-            next=self.atlas.layers[place + 1].name if place + 1 < len(self.atlas.layers) else None,
-        )
-
-    def _channel(self, layer: Layer, index: int, numbers: Numbers, texts: Mapping[str, str]) -> None:
-        channel, main = layer.shown[index], self.atlas.main
-
-        def neighbour(at: int) -> views.Neighbour | None:
-            if not 0 <= at < len(layer.shown):
-                return None
-            return views.neighbour(self.atlas, layer, layer.shown[at], numbers.get((layer.shown[at].number, main)))
-
-        renderings = [
-            views.rendering_view(
-                self.atlas, layer, channel, recipe, numbers.get((channel.number, recipe)), texts.get(recipe, "")
-            )
-            for recipe in channel.renderings
-        ]
-        self._page(
-            "channel.html",
-            addresses.channel_page(layer.name, channel.number),
-            layer=layer,
-            number=channel.number,
-            main=renderings[0],
-            others=renderings[1:],
-            branch=layer.branch(channel.number),
-            sight=words.sight(layer.receptive_field, self.atlas.network),
-            previous=neighbour(index - 1),
-            next=neighbour(index + 1),
-            elsewhere=views.elsewhere(self.atlas, layer, channel.number),
-        )
-
-    def _page(self, template: str, address: str, **context: Any) -> None:
-        folder = posixpath.dirname(address) or "."
-
-        def to(target: str) -> str:
-            return posixpath.relpath(target, folder)
-
-        text = self.environment.get_template(template).render(
-            atlas=self.atlas, notice=words.notice(self.atlas), to=to, **context
-        )
-        self.put(address, text.encode())
+    pictures: float
+    pages: float
 
 
-def environment(templates: Path) -> Environment:
-    """The templates of a folder: undefined names are errors, and every value is escaped."""
-    made = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+@dataclass(frozen=True)
+class _Made:
+    """What came of one layer: the files that it has, how many of them changed, and the time it took."""
+
+    layer: str
+    written: dict[str, Known]
+    changed: int
+    times: Times
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Builds layers, here or in another process."""
+
+    atlas: Atlas
+    store: str
+    writer: Writer
+    theme: Theme
+
+    def build(self, name: str, tick: Callable[[], None]) -> _Made:
+        """Build one layer; ``tick`` is called after each page."""
+        began = time.perf_counter()
+        layer, _ = self.atlas.index[name]
+        writer = replace(self.writer, written={}, changed=0)
+        pages = Pages(self.atlas, self.theme)
+        builder = LayerBuilder(self.atlas, layer, Store(self.store), writer, pages, diagram(self.atlas, MINI, name))
+        numbers = builder.pictures()
+        made = time.perf_counter()
+        builder.build(numbers, tick)
+        return _Made(name, writer.written, writer.changed, Times(made - began, time.perf_counter() - made))
+
+
+_layers: list[_Layers] = []  # of a process that builds some: one
+
+
+def build(atlas: Atlas, store: Store, theme: Theme, writer: Writer, workers: int, tick: Callable[[int], None]) -> Times:
+    """Make every file; ``tick`` is told of so many more pages."""
+    for name, data in statics(theme, atlas.site.accent).items():
+        writer.put(addresses.static(name), data)
+    times = Times(0.0, 0.0)
+    for made in _built(_Layers(atlas, store.address, writer, theme), workers, tick):
+        writer.take(made.written, made.changed)
+        times = Times(times.pictures + made.times.pictures, times.pages + made.times.pages)
+    began = time.perf_counter()
+    _rest(atlas, theme, writer)
+    tick(5)
+    return replace(times, pages=times.pages + time.perf_counter() - began)
+
+
+def _built(layers: _Layers, workers: int, tick: Callable[[int], None]) -> Iterator[_Made]:
+    """The layers, the largest first, here or in processes of their own."""
+    sizes = {layer.name: len(layer.shown) for layer in layers.atlas.layers}
+    names = sorted(sizes, key=lambda name: -sizes[name])
+    own_memory = layers.store.startswith("memory://")
+    if workers < 2 or len(names) < 2 or sum(sizes.values()) < APART or own_memory:
+        for name in names:
+            yield layers.build(name, lambda: tick(1))
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(min(workers, len(names)), spawn, _begin, (layers,)) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(_apart, name) for name in names]):
+            made = future.result()
+            yield made
+            tick(1 + sizes[made.layer])
+
+
+def _begin(layers: _Layers) -> None:
+    """The first thing in a process of its own: what all of its layers are built from arrives once."""
+    _layers[:] = [layers]
+
+
+def _apart(name: str) -> _Made:
+    return _layers[0].build(name, lambda: None)
+
+
+def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:
+    """The pages that are of no one layer, and what goes beside them."""
+    pages = Pages(atlas, theme)
+    count = write_cover(atlas, writer)
+    cover = images.cover_size(count) if count else None
+    alt = f"{words.count(count, 'picture')} of this atlas, from early layers to late ones"
+    card = {"card": views.Picture(addresses.COVER, *cover, alt)} if cover else {}
+    rows = [views.layer_row(atlas, layer, representatives(atlas, layer)) for layer in atlas.layers]
+    pictured = write_drawing(atlas, writer)
+    size = images.sheet_size(len(pictured), images.drawn_side(len(pictured)), len(atlas.layers))
+    thumbs = views.Thumbnails(
+        views.Picture(addresses.DRAWING, *size, ""),
+        {name: index * size[1] for index, name in enumerate(pictured)},
     )
-    made.globals["generator"] = GENERATOR
-    made.globals["layer_page"] = addresses.layer_page
-    made.filters["count"] = words.count
-    made.filters["score"] = words.score
-    return made
+    citation, citation_address = words.paper(atlas.network.paper)
+    paper = {"citation": citation, "citation_address": citation_address}
+    example = next(
+        ((layer, one.number) for layer in reversed(atlas.layers) for one in layer.shown), (atlas.layers[0], 0)
+    )
+    home = pages.page(
+        "home.html",
+        addresses.HOME,
+        rows=rows,
+        drawing=diagram(atlas, LARGE),
+        thumbs=thumbs,
+        channels=sum(len(layer.shown) for layer in atlas.layers),
+        recipes=[words.recipe_line(name, atlas.layers[0].recipes.get(name)) for name in atlas.recipes],
+        **paper,
+        **card,
+    )
+    writer.put(addresses.HOME, home)
+    writer.put(addresses.ABOUT, pages.page("about.html", addresses.ABOUT, **paper))
+    writer.put(addresses.GLOSSARY, pages.page("glossary.html", addresses.GLOSSARY))
+    named = {"example": f"{example[0].name}/{example[1]}", "recipe": atlas.recipes[1] if atlas.recipes[1:] else ""}
+    writer.put(addresses.COMPARE, pages.page("compare.html", addresses.COMPARE, **named))
+    nowhere = pages.page("404.html", addresses.NOT_FOUND, example=addresses.channel_page(example[0].name, example[1]))
+    writer.put(addresses.NOT_FOUND, nowhere)
+    writer.put(addresses.SEARCH, describe.search_script(atlas))
+    writer.put(addresses.MANIFEST, describe.manifest(atlas, cover))
+    if atlas.site.base_url:
+        writer.put(addresses.SITEMAP, _sitemap(atlas.site.base_url, sorted(writer.written)))
+    if atlas.site.zip:
+        names = sorted(_pictures(atlas))
+        source = digest([atlas.name, *([name, *vars(writer.written[name]).values()] for name in names)])
+        writer.fill(addresses.ZIP, partial(_zip, atlas.name, writer.output, names), source)
 
 
-def describe(atlas: Atlas, layers: list[dict[str, Any]], cover: views.Picture | None) -> dict[str, Any]:
-    """The content of manifest.json, schema 2. Addresses are relative to the manifest.
-
-    ``generator`` and ``schema`` say what file it is. ``name``, ``title``, ``network``, ``weights`` and ``recipes`` (the
-    first is the main one) are as in the store's record. ``cover`` is ``{address, width, height}`` or null. ``channels``
-    and ``pages`` count what the atlas shows. Each of ``layers`` has ``name``, ``page``, ``channels`` (the layer's
-    depth), ``receptive_field`` (px, null: the whole picture), ``stride``, ``kind``, ``relu``, ``branches``,
-    ``recipes`` in full, ``whole``: renderings of the whole layer by recipe, and ``shown``: per channel ``channel``,
-    ``page`` and ``renderings`` by recipe. A rendering has ``state`` (``activated``, ``dead``, ``failed``, ``missing``),
-    ``key`` (null without a picture), and, where there is a picture, its address ``picture``, those of its ``repeats``,
-    ``size`` ``[height, width]`` and ``score`` ``{start, grey, end}``; where it failed, ``error``.
-    """
-    shown = sum(len(layer.shown) for layer in atlas.layers)
-    return {
-        "generator": GENERATOR,
-        "schema": MANIFEST_SCHEMA,
-        "name": atlas.name,
-        "title": atlas.title,
-        "network": vars(atlas.network),
-        "weights": vars(atlas.weights),
-        "recipes": atlas.recipes,
-        "cover": cover and {"address": cover.address, "width": cover.width, "height": cover.height},
-        "channels": shown,
-        "pages": 1 + len(atlas.layers) + shown,
-        "layers": layers,
-    }
+def _sitemap(base: str, names: list[str]) -> bytes:
+    """The addresses of all pages, for search engines (sitemaps.org, protocol 0.9); at most 50,000 as it allows."""
+    found = [name for name in names if name.endswith(".html") and name != addresses.NOT_FOUND][:50_000]
+    rows = "".join(f"<url><loc>{escape(base + name)}</loc></url>\n" for name in found)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    return f"{head}{rows}</urlset>\n".encode()
 
 
-def _describe_layer(atlas: Atlas, layer: Layer, numbers: Numbers) -> dict[str, Any]:
-    shown = []
-    for channel in layer.shown:
-        renderings = _describe(atlas, layer, channel.number, channel.renderings, numbers)
-        page = addresses.channel_page(layer.name, channel.number)
-        shown.append({"channel": channel.number, "page": page, "renderings": renderings})
-    facts = {key: value for key, value in vars(layer).items() if key not in ("branches", "shown", "whole")}
-    branches = [vars(branch) for branch in layer.branches]
-    whole = _describe(atlas, layer, None, layer.whole, numbers)
-    page = addresses.layer_page(layer.name)
-    return {**facts, "page": page, "branches": branches, "whole": whole, "shown": shown}
+def _zip(folder: str, output: Path, names: list[str], stream: BinaryIO) -> None:
+    """All pictures in one file: in order, with one date, stored as they are, for they do not get smaller."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as file:
+        for name in names:
+            info = zipfile.ZipInfo(f"{folder}/{name}", EPOCH)
+            info.external_attr = 0o644 << 16
+            file.writestr(info, (output / name).read_bytes())
 
 
-def _describe(
-    atlas: Atlas, layer: Layer, channel: int | None, renderings: Mapping[str, Rendering], numbers: Numbers
-) -> dict[str, Any]:
-    described = {}
-    for recipe, rendering in renderings.items():
-        value: dict[str, Any] = {"state": rendering.state, "key": rendering.key}
-        if made := numbers.get((channel, recipe)):
-            places = [addresses.picture(atlas, layer.name, channel, recipe, n) for n in range(layer.repeats(recipe))]
-            value["picture"], value["repeats"] = places[0], places[1:]
-            value["size"] = [made.height, made.width]
-            value["score"] = {"start": made.start, "grey": made.grey, "end": made.end}
-        if rendering.error:
-            value["error"] = rendering.error
-        described[recipe] = value
-    return described
-
-
-def _resize(image: Image.Image, side: int) -> Image.Image:
-    return image if image.width == side else image.resize((side, side), Image.Resampling.LANCZOS)
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=1) + "\n").encode()
+def _pictures(atlas: Atlas) -> Iterator[str]:
+    for layer in atlas.layers:
+        for number, recipe, _ in addresses.renderings(layer):
+            for repeat in range(layer.repeats(recipe)):
+                yield addresses.picture(atlas, layer.name, number, recipe, repeat)

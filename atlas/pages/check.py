@@ -8,15 +8,23 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from atlas.errors import SiteError
+from atlas.pages.theme import LOGO
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+VECTOR = (0, 0)  # the size of a picture of any size
 FOREIGN = re.compile(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", re.IGNORECASE)
 
 
 @dataclass
 class _Page:
-    """What a page says: ids, links as (tag, address), pictures as attributes, and what is wrong with its marks."""
+    """What a page says: ids, links as (tag, address), pictures as attributes, and what is wrong with its marks.
 
+    ``canonical`` is the address that it will have, empty where it does not say; ``takes_fragments`` says that its
+    script reads any fragment.
+    """
+
+    canonical: str = ""
+    takes_fragments: bool = False
     ids: list[str] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
     pictures: list[dict[str, str]] = field(default_factory=list)
@@ -48,10 +56,14 @@ class _Reader(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if len(values) < len(attrs):
             self.page.problems.append(f"line {self.getpos()[0]}: <{tag}> has an attribute twice")
+        self.page.takes_fragments |= "data-fragment" in values
         if "id" in values:
             self.page.ids.append(values["id"])
         if tag == "img":
             self.page.pictures.append(values)
+        if tag == "link" and values.get("rel") == "canonical":
+            self.page.canonical = values.get("href", "")
+            return
         self.page.links.extend((tag, values[name]) for name in ("href", "src") if name in values)
         inline = [name for name in values if name == "style" or name.startswith("on")]
         if inline or tag == "style" or (tag == "script" and "src" not in values):
@@ -110,13 +122,25 @@ def _links(path: Path, page: _Page, pages: dict[Path, _Page], root: Path) -> Ite
             elif parts.scheme not in ("https", "http"):
                 yield f"link to {address}: expected http or https"
             continue
-        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        target = _target(path, unquote(parts.path), page) if parts.path else path
         if not target.is_relative_to(root):
             yield f"link to {address} leaves the site"
         elif not target.is_file():
             yield f"link to {address}: there is no such file"
-        elif parts.fragment and (target not in pages or unquote(parts.fragment) not in pages[target].ids):
+        elif parts.fragment and not _has(pages.get(target), unquote(parts.fragment)):
             yield f"link to {address}: there is no such place in that page"
+
+
+def _has(page: _Page | None, fragment: str) -> bool:
+    return page is not None and (page.takes_fragments or fragment in page.ids)
+
+
+def _target(path: Path, address: str, page: _Page) -> Path:
+    """The file that an address means: from the page, or from where the page will lie where it says so."""
+    beside = urlsplit(page.canonical).path.rpartition("/")[0] + "/"
+    if page.canonical and address.startswith(beside):
+        address = address.removeprefix(beside)
+    return (path.parent / address).resolve()
 
 
 def _pictures(path: Path, page: _Page, sizes: dict[Path, tuple[int, int] | None]) -> Iterator[str]:
@@ -125,17 +149,19 @@ def _pictures(path: Path, page: _Page, sizes: dict[Path, tuple[int, int] | None]
         if not picture.get("alt"):
             yield f"picture {address} has no alt"
         said = (picture.get("width"), picture.get("height"))
-        file = (path.parent / unquote(urlsplit(address).path)).resolve()
+        file = _target(path, unquote(urlsplit(address).path), page)
         if file not in sizes:
             sizes[file] = _size(file)
         real = sizes[file]
         if real is None:
             yield f"picture {address} cannot be read"
-        elif said != (str(real[0]), str(real[1])):
+        elif real != VECTOR and file.stem != LOGO and said != (str(real[0]), str(real[1])):
             yield f"picture {address}: expected {real[0]} by {real[1]} px, received {said[0]} by {said[1]}"
 
 
 def _size(path: Path) -> tuple[int, int] | None:
+    if path.suffix == ".svg":
+        return VECTOR if path.is_file() else None
     from PIL import Image, UnidentifiedImageError
 
     try:

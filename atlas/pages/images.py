@@ -1,74 +1,105 @@
-"""Thumbnails, and the sheets that hold many of them in one file. The pictures themselves are copied as they are."""
+"""Small pictures of large ones: thumbnails, sheets of many, maps of activations. Pictures are copied as they are."""
 
 import io
 import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from atlas.errors import SiteError
 
-COLUMNS = 8  # of a sheet; the style sheet crops by eighths
-SMALL, LARGE = 96, 128  # side of a thumbnail in px
-FEW = 32  # channels up to which a layer's thumbnails are large
-GUTTER = 6  # px between the pictures of a cover, transparent
-QUALITY = 80  # of WebP; below it the fine lattices of early layers blur, above it sheets grow for no eye
+THUMBNAIL = 96  # side in px
+TILE = 48  # side in px of a thumbnail on a layer's sheet
+SMALL = 64  # side in px of a thumbnail in the drawing of a network with many layers
+COLUMNS = 32  # of a layer's sheet
+COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
+MAP = 192  # least side in px of a map of activations
+QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
+RAMP = ((15, 15, 16), (86, 34, 46), (165, 64, 31), (226, 136, 63), (250, 217, 142), (255, 252, 240))  # from low to high
 
 T = TypeVar("T")
 
 
-def thumbnail_side(channels: int) -> int:
-    """The side in px of the thumbnails of a layer that shows so many channels: few are shown larger."""
-    return LARGE if channels <= FEW else SMALL
-
-
-def thumbnail(picture: bytes, side: int, where: str) -> Image.Image:
-    """A square RGB thumbnail of the middle of a picture. Raises SiteError when the bytes are no picture."""
+def opened(picture: bytes, where: str) -> Image.Image:
+    """The pixels of a picture's file, RGB. Raises SiteError when the bytes are no picture."""
     try:
-        with Image.open(io.BytesIO(picture)) as opened:
-            image = opened.convert("RGB")
+        with Image.open(io.BytesIO(picture)) as image:
+            return image.convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise SiteError(f"{where}: expected a picture, received {error}; delete it and build again") from error
+
+
+def squared(image: Image.Image, side: int) -> Image.Image:
+    """The middle of a picture, as a square of that side."""
+    if image.size == (side, side):
+        return image
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
-    box = (left, top, left + short, top + short)
-    return image.resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=None)
+    return image.resize((side, side), Image.Resampling.LANCZOS, box=(left, top, left + short, top + short))
 
 
-def sheet_size(count: int, side: int) -> tuple[int, int]:
-    """Width and height in px of a sheet of ``count`` thumbnails."""
-    return COLUMNS * side, math.ceil(count / COLUMNS) * side
+def sheet_size(count: int, side: int, columns: int) -> tuple[int, int]:
+    """Width and height in px of a sheet of ``count`` thumbnails; one row is as wide as what is in it."""
+    return min(count, columns) * side, math.ceil(count / columns) * side
 
 
-def sheet(thumbnails: Sequence[Image.Image | None], side: int) -> bytes:
-    """A WebP file with the thumbnails in rows of eight; grey where there is none."""
-    canvas = Image.new("RGB", sheet_size(len(thumbnails), side), BLANK)
+def drawn_side(layers: int) -> int:
+    """Side in px of the thumbnails in the drawing of a network: smaller where many layers have one."""
+    return THUMBNAIL if layers <= 8 else SMALL
+
+
+def sheet(thumbnails: Sequence[Image.Image | None], side: int, columns: int) -> bytes:
+    """A WebP file with thumbnails in rows of ``columns``; grey where there is none."""
+    canvas = Image.new("RGB", sheet_size(len(thumbnails), side, columns), BLANK)
     for index, image in enumerate(thumbnails):
         if image is not None:
-            canvas.paste(image, (index % COLUMNS * side, index // COLUMNS * side))
-    return _webp(canvas)
+            canvas.paste(squared(image, side), (index % columns * side, index // columns * side))
+    return webp(canvas)
 
 
 def cover_side(count: int) -> int:
-    """How many thumbnails stand in a row, and in a column, of the cover of an atlas with so many pictures."""
+    """How many pictures stand in a row, and in a column, of the cover of an atlas with so many."""
     return min(4, math.isqrt(count))
 
 
 def cover_size(count: int) -> tuple[int, int]:
     """Width and height in px of the cover of an atlas with so many pictures."""
-    side = cover_side(count) * (LARGE + GUTTER) - GUTTER
+    side = cover_side(count) * (COVER + GUTTER) - GUTTER
     return side, side
 
 
-def cover(thumbnails: Sequence[Image.Image]) -> bytes:
-    """A WebP file with the thumbnails in a square, transparent between them. Their number is a square, 1 to 16."""
-    side = math.isqrt(len(thumbnails))
-    canvas = Image.new("RGBA", cover_size(len(thumbnails)), (0, 0, 0, 0))
-    for index, image in enumerate(thumbnails):
-        canvas.paste(image, (index % side * (LARGE + GUTTER), index // side * (LARGE + GUTTER)))
-    return _webp(canvas)
+def cover(pictures: Sequence[Image.Image]) -> bytes:
+    """A WebP file with the pictures in a square, transparent between them. Their number is a square, 1 to 16."""
+    side = math.isqrt(len(pictures))
+    canvas = Image.new("RGBA", cover_size(len(pictures)), (0, 0, 0, 0))
+    for index, image in enumerate(pictures):
+        place = (index % side * (COVER + GUTTER), index // side * (COVER + GUTTER))
+        canvas.paste(squared(image, COVER), place)
+    return webp(canvas)
+
+
+def map_size(height: int, width: int) -> tuple[int, int]:
+    """Width and height in px of the picture of two maps of activations side by side."""
+    factor = math.ceil(MAP / max(height, width))
+    return (2 * width + 1) * factor, height * factor
+
+
+def activation_maps(maps: np.ndarray) -> bytes:
+    """A WebP file of two maps ``(2, h, w)`` side by side, before and after, on one scale from their least value on."""
+    _, height, width = maps.shape
+    low, high = float(maps.min()), float(maps.max())
+    share = (maps - low) / (high - low if high > low else 1.0)
+    stops = np.linspace(0, 1, len(RAMP))
+    colours = np.stack([np.interp(share, stops, [stop[part] for stop in RAMP]) for part in range(3)], axis=-1)
+    canvas = np.zeros((height, 2 * width + 1, 4), np.uint8)  # one transparent column between them
+    for index, start in enumerate((0, width + 1)):
+        canvas[:, start : start + width, :3] = np.round(colours[index])
+        canvas[:, start : start + width, 3] = 255
+    image = Image.fromarray(canvas).resize(map_size(height, width), Image.Resampling.NEAREST)
+    return _saved(image, lossless=True)
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
@@ -78,7 +109,12 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[(2 * index + 1) * len(items) // (2 * count)] for index in range(count)]
 
 
-def _webp(image: Image.Image) -> bytes:
+def webp(image: Image.Image) -> bytes:
+    """A picture as a WebP file."""
+    return _saved(image, quality=QUALITY)
+
+
+def _saved(image: Image.Image, **how: object) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=QUALITY, method=4)
+    image.save(stream, "WEBP", method=4, **how)
     return stream.getvalue()

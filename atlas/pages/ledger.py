@@ -1,33 +1,89 @@
-"""Which files of an output folder are ours: a list under ``_/``, so that a build removes those and no others."""
+"""Which files of an output folder are ours, and what each was made from: a list under ``_/``.
+
+So a build removes the files of the build before it and no others, and makes no picture again that is there already.
+"""
 
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from atlas.errors import SiteError
 from atlas.files import is_abandoned, meant, write_atomically
 
 FILES = "_/files.json"
-FORMAT = 1
+FORMAT = 2
 _ADDRESS = re.compile(r"(?!/)(?!.*(^|/)\.)[A-Za-z0-9._/-]+")
 
 
+@dataclass(frozen=True)
+class Known:
+    """A file of ours: its size in bytes, and the digest of what it was made from, empty where only its bytes tell."""
+
+    size: int
+    source: str = ""
+
+
+@dataclass
+class Writer:
+    """Writes files into an output folder, and only those whose bytes change. ``known`` is what the last build left.
+
+    ``written`` are the files of this build, ``changed`` counts those that were not there before. Picklable, so that
+    several processes can write into one folder, each its own files.
+    """
+
+    output: Path
+    known: Mapping[str, Known]
+    written: dict[str, Known] = field(default_factory=dict)
+    changed: int = 0
+    _folders: set[Path] = field(default_factory=set)
+
+    def has(self, name: str, source: str) -> bool:
+        """Whether a file is there that was made from just this, which is then one of this build's."""
+        known = self.known.get(name)
+        if known is None or known.source != source or size_of(self.output, name) != known.size:
+            return False
+        refuse_links(self.output, (self.output / name).parent, self._folders)
+        self.written[name] = known
+        return True
+
+    def put(self, name: str, data: bytes, source: str = "") -> None:
+        """Write one file, unless its bytes are there already. Raises SiteError when a link leads out of the folder."""
+        path = self.output / name
+        refuse_links(self.output, path.parent, self._folders)
+        self.written[name] = Known(len(data), source)
+        if path.is_symlink() or size_of(self.output, name) != len(data) or _read(path) != data:
+            write_atomically(path, data)
+            self.changed += 1
+
+    def fill(self, name: str, write: Callable[[BinaryIO], None], source: str) -> None:
+        """Write a large file piece by piece, unless it is there and was made from just this."""
+        if not self.has(name, source):
+            refuse_links(self.output, (self.output / name).parent, self._folders)
+            write_atomically(self.output / name, write)
+            self.written[name] = Known(size_of(self.output, name) or 0, source)
+            self.changed += 1
+
+    def take(self, written: Mapping[str, Known], changed: int) -> None:
+        """Count what another writer has written as this one's."""
+        self.written.update(written)
+        self.changed += changed
+
+
 class Ledger:
-    """The files of one output folder, from opening it to closing the list.
+    """The list of one output folder, from opening it to closing it.
 
     Raises SiteError when ``output`` is there, is not empty and is not a site of ours.
     """
 
     def __init__(self, output: Path):
         self.output = output
-        self.changed = 0
         self.removed = 0
-        self._new: dict[str, int] = {}
-        self._folders: set[Path] = set()
         known = self._read()
-        self._known: dict[str, int] = known["files"] if known else {}
+        self._known: dict[str, Known] = {name: Known(*row) for name, row in known["files"].items()} if known else {}
         self._inputs: str | None = known["inputs"] if known else None
         self._interrupted = known is not None and self._inputs is None
 
@@ -36,7 +92,9 @@ class Ledger:
             if not self.output.exists() or self._is_empty():
                 return None
             known = json.loads((self.output / FILES).read_bytes())
-            if known["format"] == FORMAT and all(_ADDRESS.fullmatch(name) for name in known["files"]):
+            if known["format"] == 1:  # sizes only
+                known["files"] = {name: [size] for name, size in known["files"].items()}
+            if known["format"] in (1, FORMAT) and all(_ADDRESS.fullmatch(name) for name in known["files"]):
                 return dict(known)
         except (OSError, ValueError, KeyError, TypeError):
             pass
@@ -53,45 +111,43 @@ class Ledger:
 
     def holds(self, inputs: str) -> bool:
         """Whether the folder was made from just these inputs and every file is still there with its size."""
-        return self._inputs == inputs and all(self._size(name) == size for name, size in self._known.items())
+        return self._inputs == inputs and all(
+            size_of(self.output, name) == known.size for name, known in self._known.items()
+        )
 
     def pages(self) -> int:
         """How many pages the folder holds, by the last finished list."""
         return sum(name.endswith(".html") for name in self._known)
 
-    def begin(self, names: set[str]) -> None:
-        """Note the files that are about to be written, so that an interrupted build still knows them as ours."""
-        planned = {**self._known, **{name: self._known.get(name, -1) for name in names}}
-        self._known = planned
-        self._write(planned, None)
+    def begin(self, names: set[str]) -> Writer:
+        """Note the files that may be written, so that an interrupted build still knows them as ours.
 
-    def put(self, name: str, data: bytes) -> None:
-        """Write one file, unless its bytes are there already. Raises SiteError when a link leads out of the folder."""
-        path = self.output / name
-        self._refuse_links(path.parent)
-        self._new[name] = len(data)
-        if path.is_symlink() or self._size(name) != len(data) or _read(path) != data:
-            write_atomically(path, data)
-            self.changed += 1
+        What lies at their addresses already and is not of ours stays what it is, unless it is written over.
+        """
+        writer = Writer(self.output, self._known)
+        fresh = {name: Known(-1) for name in names - set(self._known) if not os.path.lexists(f"{self.output}/{name}")}
+        self._known = {**self._known, **fresh}
+        self._write(self._known, None)
+        return writer
 
-    def finish(self, inputs: str) -> None:
+    def finish(self, writer: Writer, inputs: str) -> None:
         """Remove the files of earlier builds that are no longer wanted, and close the list.
 
         Raises: SiteError when a file cannot be removed.
         """
         try:
-            self._remove()
+            self._remove(set(self._known) - set(writer.written))
         except OSError as error:
             raise SiteError(
                 f"{error.filename}: could not be removed: {error.strerror}; remove it, build again"
             ) from error
-        self._write(self._new, inputs)
+        self._write(writer.written, inputs)
 
-    def _remove(self) -> None:
+    def _remove(self, unwanted: set[str]) -> None:
         folders = {(self.output / name).parent for name in self._known}
-        for name in sorted(set(self._known) - set(self._new)):
+        for name in sorted(unwanted):
             path = self.output / name
-            self._refuse_links(path.parent)
+            refuse_links(self.output, path.parent, set())
             if path.is_file() or path.is_symlink():
                 path.unlink()
                 self.removed += 1
@@ -110,24 +166,29 @@ class Ledger:
                 if (name in self._known or name == FILES) and is_abandoned(path):
                     path.unlink()
 
-    def _size(self, name: str) -> int | None:
-        try:
-            return os.stat(f"{self.output}/{name}").st_size  # noqa: PTH116 (a third of the time, 30,000 times)
-        except OSError:
-            return None
-
-    def _refuse_links(self, folder: Path) -> None:
-        if folder in self._folders or folder == self.output:
-            return
-        if folder.is_symlink():
-            raise SiteError(f"{folder}: expected a folder, received a link elsewhere; remove it and build again")
-        self._refuse_links(folder.parent)
-        self._folders.add(folder)
-
-    def _write(self, files: dict[str, int], inputs: str | None) -> None:
-        self._refuse_links((self.output / FILES).parent)
-        text = json.dumps({"format": FORMAT, "inputs": inputs, "files": files}, indent=0, sort_keys=True)
+    def _write(self, files: Mapping[str, Known], inputs: str | None) -> None:
+        refuse_links(self.output, (self.output / FILES).parent, set())
+        rows = {name: [known.size, known.source] if known.source else [known.size] for name, known in files.items()}
+        text = json.dumps({"format": FORMAT, "inputs": inputs, "files": rows}, sort_keys=True)
         write_atomically(self.output / FILES, text.encode())
+
+
+def size_of(output: Path, name: str) -> int | None:
+    """The size of a file in an output folder, None when there is none."""
+    try:
+        return os.stat(f"{output}/{name}").st_size  # noqa: PTH116 (a third of the time, 30,000 times)
+    except OSError:
+        return None
+
+
+def refuse_links(output: Path, folder: Path, seen: set[Path]) -> None:
+    """Raise SiteError when a folder below ``output`` is a link to elsewhere; ``seen`` are those known to be none."""
+    if folder in seen or folder == output:
+        return
+    if folder.is_symlink():
+        raise SiteError(f"{folder}: expected a folder, received a link elsewhere; remove it and build again")
+    refuse_links(output, folder.parent, seen)
+    seen.add(folder)
 
 
 def _read(path: Path) -> bytes | None:

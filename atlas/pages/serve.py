@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from atlas.errors import SiteError
-from atlas.pages.addresses import HOME
+from atlas.pages.addresses import HOME, NOT_FOUND
 
 HOST = "127.0.0.1"
 
@@ -37,6 +37,25 @@ class _Handler(SimpleHTTPRequestHandler):
     def list_directory(self, path: str | os.PathLike[str]) -> None:
         """Folders without a page are not listed."""
         self.send_error(HTTPStatus.NOT_FOUND, "File not found")
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is not there is said by the page of the atlas that it would be in."""
+        atlas = self.path.lstrip("/").partition("/")[0]
+        page = Path(super().translate_path(f"/{atlas}/{NOT_FOUND}"))
+        if (
+            code != HTTPStatus.NOT_FOUND
+            or self.translate_path(f"/{atlas}/{NOT_FOUND}") != str(page)
+            or not page.is_file()
+        ):
+            super().send_error(code, message, explain)
+            return
+        data = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def end_headers(self) -> None:
         """Every answer is looked up again at each visit, so that a new build shows at once."""

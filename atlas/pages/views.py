@@ -1,54 +1,14 @@
 """What the templates are given: frozen plain data, every address from the atlas's folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import yaml
 
 from atlas.pages import addresses, images, words
+from atlas.pages.likeness import Near
 from atlas.pages.links import microscope, page
-from atlas.pages.manifest import Atlas, Channel, Layer, Rendering
+from atlas.pages.numbers import Numbers
 from atlas.pages.plot import Plot, plot
-from atlas.store.entry import Entry
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded.
-
-    ``attempt`` counts from 0, of at most ``attempts``; ``settled`` says whether it stopped before its last step.
-    """
-
-    width: int
-    height: int
-    attempt: int
-    attempts: int
-    steps: int
-    settled: bool
-    start: float | None
-    grey: float | None
-    end: float | None
-    trace: tuple[float, ...]
-
-
-def read_numbers(entry: Entry) -> Numbers:
-    """The numbers of an entry."""
-    record, trace = entry.record, entry.artefacts.get("trace")
-    score: Mapping[str, float | None] = record.get("score", {})
-    height, width = record["size"]
-    return Numbers(
-        width=width,
-        height=height,
-        attempt=record.get("attempt", 0),
-        attempts=record.get("attempts", 1),
-        steps=record.get("steps", 0),
-        settled=record.get("settled", False),
-        start=score.get("start"),
-        grey=score.get("grey"),
-        end=score.get("end"),
-        trace=() if trace is None else tuple(float(value) for value in trace[:, 0]),
-    )
+from atlas.pages.tree import Atlas, Channel, Layer
 
 
 @dataclass(frozen=True)
@@ -63,32 +23,48 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cell:
-    """One channel in a grid. ``sheet`` is None without a picture; ``column`` and ``row`` of it count from 0."""
+    """One channel in a grid, with its thumbnail's address, None without a picture; ``alike`` where that is told."""
 
     number: int
     page: str
     state: str
     word: str
-    sheet: Picture | None
-    column: int
-    row: int
+    thumbnail: str | None
+    alt: str
+    alike: str = ""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one branch of a layer; an empty name when the layer has no branches."""
+    """The cells of one branch of a layer; an empty name when the layer has no branches.
+
+    ``copies`` is the layer whose channels the branch has once more, ``linked`` whether the atlas has it.
+    """
 
     name: str
     anchor: str
     extent: str
+    copies: str
+    linked: bool
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class FramesView:
+    """The frames of an ascent, see ``numbers.Frames``."""
+
+    address: str
+    count: int
+    every: int
+    columns: int
 
 
 @dataclass(frozen=True)
 class RenderingView:
     """One rendering with all that is said of it; ``picture`` is None when there is none.
 
-    ``repeats`` are the pictures that the same recipe made from other seeds.
+    ``repeats`` are the pictures that the same recipe made from other seeds; ``yaml`` is the configuration that makes
+    just this picture, or the recipe of the picture of a whole layer.
     """
 
     recipe: str
@@ -100,17 +76,27 @@ class RenderingView:
     numbers: Numbers | None
     tries: str
     plot: Plot | None
+    frames: FramesView | None
+    maps: Picture | None
     score_meaning: str
-    recipe_text: str
+    yaml: str
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """The previous or the next channel that the atlas shows in the layer."""
+class NearRow:
+    """Channels of one layer that are most like a channel."""
 
-    number: int
-    page: str
-    picture: Picture | None
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The channel that a channel has the values of; ``page`` is None when the atlas does not show it."""
+
+    layer: str
+    channel: int
+    page: str | None
 
 
 @dataclass(frozen=True)
@@ -122,99 +108,60 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Thumbnails:
+    """A row of thumbnails, one for each of some layers, and where each begins in it, px."""
+
+    sheet: Picture
+    places: dict[str, int]
+
+
+@dataclass(frozen=True)
 class LayerRow:
-    """One layer of the atlas on the home page."""
+    """One layer of the atlas on the home page; ``numbers`` are the channels on its strip."""
 
     layer: Layer
     page: str
     sight: str
-    cells: tuple[Cell, ...]
-    dead: int
-    absent: int
+    said: str
+    strip: Picture | None
+    numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Layers of the network, one after the other, that are not in the atlas."""
-
-    names: tuple[str, ...]
-    more: int
-
-
-def cell(atlas: Atlas, layer: Layer, channel: Channel, sheet: Picture | None, index: int) -> Cell:
-    """The cell of a channel whose thumbnail is the ``index``-th of its sheet."""
+def cell(atlas: Atlas, layer: Layer, channel: Channel, alike: str = "") -> Cell:
+    """A channel in a grid."""
     rendering = channel.renderings[atlas.main]
+    name = f"Channel {channel.number}" + (f", {channel.note.name}" if channel.note and channel.note.name else "")
     return Cell(
         number=channel.number,
         page=addresses.channel_page(layer.name, channel.number),
         state=rendering.state,
         word="" if rendering.state == "activated" else words.STATE_WORDS[rendering.state],
-        sheet=sheet if rendering.key else None,
-        column=index % images.COLUMNS,
-        row=index // images.COLUMNS,
+        thumbnail=addresses.thumbnail(layer.name, channel.number) if rendering.key else None,
+        alt=name,
+        alike=alike,
     )
 
 
 def grid(atlas: Atlas, layer: Layer) -> tuple[Group, ...]:
-    """All channels of a layer that the atlas shows, by branch."""
-    side = images.thumbnail_side(len(layer.shown))
-    cells = []
-    for index, channel in enumerate(layer.shown):
-        number, place = divmod(index, addresses.PER_SHEET)
-        size = images.sheet_size(min(addresses.PER_SHEET, len(layer.shown) - number * addresses.PER_SHEET), side)
-        sheet = Picture(addresses.sheet(layer.name, number), *size, f"{layer.name} channel {channel.number}")
-        cells.append(cell(atlas, layer, channel, sheet, place))
+    """The cells of a layer by branches; one group without a name when it has none."""
+    cells = [cell(atlas, layer, channel) for channel in layer.shown]
     if not layer.branches:
-        return (Group("", "channels", "", tuple(cells)),)
+        return (Group("", "", "", "", False, tuple(cells)),)
     groups = []
-    for order, branch in enumerate((*layer.branches, None)):
-        members = tuple(item for item in cells if layer.branch(item.number) == branch)
-        extent = f"{branch.first}–{branch.last}" if branch else ""
-        if members:
-            groups.append(Group(branch.name if branch else "other", f"branch-{order}", extent, members))
+    for index, branch in enumerate(layer.branches):
+        own = tuple(one for one in cells if branch.first <= one.number <= branch.last)
+        extent = f"{branch.first}–{branch.last}"
+        if own:
+            copies = branch.copies
+            groups.append(Group(branch.name, f"branch-{index}", extent, copies, copies in atlas.index, own))
     return tuple(groups)
 
 
-def rows(atlas: Atlas, strips: Mapping[str, Sequence[Channel]]) -> tuple[LayerRow | Gap, ...]:
-    """The network from input to output: the atlas's layers, by ``strips`` some channels each, and what is between."""
-    layers = {layer.name: layer for layer in atlas.layers}
-    names = [layer.name for layer in atlas.outline]
-    result: list[LayerRow | Gap] = []
-    gap: list[str] = []
-    for name in [*names, *(name for name in layers if name not in names), None]:
-        if name is not None and name not in layers:
-            gap.append(name)
-            continue
-        if gap:
-            listed = gap if len(gap) <= 8 else [*gap[:4], *gap[-2:]]
-            result.append(Gap(tuple(listed), len(gap) - len(listed)))
-            gap = []
-        if name is not None:
-            result.append(_row(atlas, layers[name], strips.get(name, ())))
-    return tuple(result)
-
-
-def _row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
-    address, size = addresses.strip(layer.name), images.sheet_size(len(strip), images.SMALL)
-    states = [channel.renderings[atlas.main].state for channel in layer.shown]
-    return LayerRow(
-        layer=layer,
-        page=addresses.layer_page(layer.name),
-        sight=words.sight(layer.receptive_field, atlas.network),
-        cells=tuple(
-            cell(atlas, layer, channel, Picture(address, *size, f"{layer.name} channel {channel.number}"), index)
-            for index, channel in enumerate(strip)
-        ),
-        dead=states.count("dead"),
-        absent=states.count("failed") + states.count("missing"),
-    )
-
-
 def rendering_view(
-    atlas: Atlas, layer: Layer, channel: Channel | None, recipe: str, numbers: Numbers | None, text: str
+    atlas: Atlas, layer: Layer, channel: Channel | None, recipe: str, numbers: Numbers | None, yaml: str
 ) -> RenderingView:
-    """All that a page says of one rendering, of a whole layer without ``channel``; ``text`` is its recipe in full."""
-    rendering: Rendering = channel.renderings[recipe] if channel else layer.whole[recipe]
+    """All that a page says of one rendering, of a whole layer without ``channel``."""
+    rendering = channel.renderings[recipe] if channel else layer.whole[recipe]
     full = layer.recipes.get(recipe)
     number = channel.number if channel else None
     name = layer.name if number is None else f"{layer.name} channel {number}"
@@ -224,6 +171,13 @@ def rendering_view(
         address = addresses.picture(atlas, layer.name, number, recipe, repeat)
         alt = f"The picture made for {name}" + (f", from another seed ({repeat})" if repeat else "")
         made.append(Picture(address, numbers.width if numbers else 0, numbers.height if numbers else 0, alt))
+    frames, maps = None, None
+    if numbers and numbers.frames:
+        frames = FramesView(addresses.frames(atlas, layer.name, number, recipe), **vars(numbers.frames))
+    if numbers and numbers.maps:
+        alt = f"Where {name} is active: before the ascent at the left, on its picture at the right"
+        address = addresses.maps(atlas, layer.name, number, recipe)
+        maps = Picture(address, numbers.maps.width, numbers.maps.height, alt)
     return RenderingView(
         recipe=recipe,
         state=rendering.state,
@@ -234,16 +188,31 @@ def rendering_view(
         numbers=numbers,
         tries=f"{numbers.attempt + 1} of at most {numbers.attempts}" if numbers else "",
         plot=plot(numbers.trace) if numbers else None,
+        frames=frames,
+        maps=maps,
         score_meaning=words.score_meaning(full),
-        recipe_text=text,
+        yaml=yaml,
     )
 
 
-def neighbour(atlas: Atlas, layer: Layer, channel: Channel, numbers: Numbers | None) -> Neighbour:
-    """A channel as its neighbours link to it."""
-    address = addresses.picture(atlas, layer.name, channel.number, atlas.main)
-    picture = Picture(address, numbers.width, numbers.height, f"Channel {channel.number}") if numbers else None
-    return Neighbour(channel.number, addresses.channel_page(layer.name, channel.number), picture)
+def near_rows(atlas: Atlas, found: Sequence[tuple[str, Sequence[Near]]]) -> tuple[NearRow, ...]:
+    """Rows of channels that are most like one, each with its title."""
+    return tuple(NearRow(title, tuple(_near(atlas, one) for one in near)) for title, near in found if near)
+
+
+def _near(atlas: Atlas, one: Near) -> Cell:
+    layer, channels = atlas.index[one.layer]
+    return cell(atlas, layer, channels[one.channel], words.likeness(one.alike))
+
+
+def copy_of(atlas: Atlas, layer: Layer, channel: int) -> Copy | None:
+    """The channel of another layer that a channel has the values of, or None when it has its own."""
+    branch = layer.branch(channel)
+    if branch is None or not branch.copies:
+        return None
+    number = channel - branch.first
+    shown = branch.copies in atlas.index and number in atlas.index[branch.copies][1]
+    return Copy(branch.copies, number, addresses.channel_page(branch.copies, number) if shown else None)
 
 
 def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
@@ -252,18 +221,21 @@ def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
     return Elsewhere(page(place, channel), place.caveat) if place else None
 
 
-class _Dumper(yaml.SafeDumper):
-    """YAML with maps on lines of their own and lists of plain values on one."""
-
-
-def _list(dumper: yaml.SafeDumper, items: Sequence[Any]) -> yaml.Node:
-    plain = not any(isinstance(item, Mapping | list) for item in items)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
-
-
-_Dumper.add_representer(list, _list)
-
-
-def recipe_text(recipe: Any) -> str:
-    """A recipe in full, as YAML."""
-    return yaml.dump(recipe, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=40).strip()
+def layer_row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
+    """A layer on the home page."""
+    states = [channel.renderings[atlas.main].state for channel in layer.shown]
+    absent = states.count("failed") + states.count("missing")
+    said = [
+        f"{len(layer.shown):,} in this atlas" if len(layer.shown) < layer.channels else "",
+        f"{states.count('dead')} dead" if "dead" in states else "",
+        f"{absent} without picture" if absent else "",
+    ]
+    size = images.sheet_size(len(strip), images.THUMBNAIL, addresses.STRIP)
+    return LayerRow(
+        layer=layer,
+        page=addresses.layer_page(layer.name),
+        sight=words.sight(layer.receptive_field, atlas.network),
+        said=", ".join(filter(None, said)),
+        strip=Picture(addresses.strip(layer.name), *size, f"Pictures of {layer.name}") if strip else None,
+        numbers=tuple(channel.number for channel in strip),
+    )

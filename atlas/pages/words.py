@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from atlas.pages.manifest import Atlas, Layer, Network, Rendering
+from atlas import __version__
+from atlas.pages.tree import Atlas, Layer, Network, Rendering
 
 _ADDRESS = re.compile(r"https://[^\s\"'<>]+$")
 
@@ -31,15 +32,22 @@ def score(value: float | None) -> str:
         return "–"
     if value == 0 or abs(value) < 0.0005:
         return "0"
-    spelt = f"{value:.3g}" if abs(value) < 1 else f"{value:#.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    spelt = f"{value:.3g}" if abs(value) < 1 else f"{value:#.3g}" if abs(value) < 99.95 else f"{value:,.0f}"
     return spelt.replace("-", "−")
 
 
+def likeness(value: float) -> str:
+    """How alike two pictures are, to two digits."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
 def sight(receptive_field: int | None, network: Network) -> str:
-    """How much of the input one neuron sees."""
+    """How much one neuron sees of the input that the network was trained on."""
     if receptive_field is None:
-        return "the whole picture"
-    return f"{receptive_field} px" if receptive_field < network.size else f"{receptive_field} px, the whole picture"
+        return "all of its input"
+    if receptive_field < network.size:
+        return f"{receptive_field} px of {network.size}"
+    return f"{receptive_field} px, all of its {network.size} px input"
 
 
 def state_word(rendering: Rendering, layer: Layer, recipe: Any) -> str:
@@ -81,7 +89,8 @@ def raises_channel(recipe: Any) -> bool:
     found = terms(recipe)
     if len(found) != 1 or found[0].get("name") not in ("channel", "neuron"):
         return False
-    return found[0].get("weight", 1) > 0 and "channel" not in found[0] and "layer" not in found[0]
+    own = found[0].get("channel") is None and found[0].get("layer") is None
+    return own and found[0].get("weight", 1) > 0
 
 
 def score_meaning(recipe: Any) -> str:
@@ -96,8 +105,8 @@ def score_meaning(recipe: Any) -> str:
 
 def _meaning(term: Mapping[str, Any]) -> str:
     name, lowered = str(term.get("name", "")), term.get("weight", 1) < 0
-    layer = f" of {term['layer']}" if "layer" in term else ""
-    channel = f"channel {term['channel']}" if "channel" in term else "the channel"
+    layer = f" of {term['layer']}" if term.get("layer") is not None else ""
+    channel = f"channel {term['channel']}" if term.get("channel") is not None else "the channel"
     position = "centre neuron" if term.get("at") == "centre" else f"neuron at {term.get('at')}"
     said = {
         "channel": f"{channel}’s mean{layer}" if lowered else f"{channel}’s mean activation{layer}",
@@ -125,3 +134,14 @@ def notice(atlas: Atlas) -> str:
         f"Random weights (seed {atlas.weights.seed}): nothing here was learned. "
         "The pictures show what the architecture alone responds to."
     )
+
+
+def citation(atlas: Atlas, layer: Layer, channel: int) -> str:
+    """How to cite a channel's page: BibTeX without a date, which the reader's visit has and the page has not."""
+    address = f"{atlas.site.base_url}{layer.name}/{channel}.html" if atlas.site.base_url else ""
+    lines = [
+        f"  title = {{{atlas.title}: {layer.name}, channel {channel}}},",
+        f"  note = {{{atlas.network.title}, {atlas.weights.description}; made with atlas-microscope {__version__}}},",
+        *([f"  url = {{{address}}},"] if address else []),
+    ]
+    return "\n".join([f"@misc{{{atlas.name}-{layer.name}-{channel},", *lines, "}"])

@@ -8,15 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from atlas import __version__
 from atlas.errors import SiteError
 from atlas.files import write_atomically
 from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
 from atlas.pages.ledger import Ledger
-from atlas.pages.manifest import GENERATOR, Summary, read_atlas, read_summary
+from atlas.pages.manifest import GENERATOR, Summary, read_summary
+from atlas.pages.read import read_atlas
+from atlas.pages.statics import static_names
+from atlas.pages.theme import Theme
 from atlas.resources import resource
 from atlas.store.store import Store
 
-STATIC = "static"  # the folder of templates/ whose files are copied to ``_/``
 HEAD = 4096  # bytes of a page in which its generator stands
 
 
@@ -24,50 +27,55 @@ HEAD = 4096  # bytes of a page in which its generator stands
 class Written:
     """What came of writing an atlas: its pages, files written because their bytes changed, old files removed.
 
-    ``unchanged`` says that nothing had to be looked at again, for the folder was made from the same input.
+    ``unchanged`` says that nothing had to be looked at again, for the folder was made from the same input. ``pictures``
+    and ``making`` are the seconds that all workers together spent on pictures and on pages.
     """
 
     pages: int
     changed: int
     removed: int
     unchanged: bool
+    pictures: float = 0.0
+    making: float = 0.0
 
 
 def write_atlas(
-    record: Mapping[str, Any], store: Store, output: Path, progress: Callable[[int, int], None] | None = None
+    record: Mapping[str, Any],
+    store: Store,
+    output: Path,
+    theme: Theme = Theme(),  # noqa: B008 (it cannot change)
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Make the folder of an atlas from its record and the entries it names. Same input, same bytes.
 
     Parameters: ``record`` is what the engine left in the store; ``output`` is the folder, made when it is missing;
-    ``progress`` is called with pages made and pages in all.
+    ``workers`` is how many processes may write at once; ``progress`` is called with pages made and pages in all.
 
     Raises: SiteError when ``output`` is not empty and not ours, when the record is not one, or when a layer's name
     cannot be a folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
     """
-    templates = resource("templates")
-    sources = _sources(templates)
-    inputs = _digest([json.dumps(record, sort_keys=True).encode(), *sources])
+    inputs = _digest([json.dumps(record, sort_keys=True).encode(), *_sources(theme)])
     ledger = Ledger(output)
     if ledger.holds(inputs):
         return Written(ledger.pages(), 0, 0, True)
     atlas = read_atlas(record)
     check_names(atlas)
-    from atlas.pages.build import Builder
+    from atlas.pages.build import build
+    from atlas.pages.describe import page_count
 
-    total = 1 + sum(1 + len(layer.shown) for layer in atlas.layers)
-    done = 0
+    total, done = page_count(atlas), 0
 
-    def tick() -> None:
+    def tick(count: int) -> None:
         nonlocal done
-        done += 1
+        done += count
         if progress:
             progress(done, total)
 
-    statics = {path.name: path.read_bytes() for path in sorted((templates / STATIC).iterdir())}
-    ledger.begin(all_addresses(atlas, statics))
-    Builder(atlas, store, templates, ledger.put).build(statics, tick)
-    ledger.finish(inputs)
-    return Written(total, ledger.changed, ledger.removed, False)
+    writer = ledger.begin(all_addresses(atlas, static_names(theme)))
+    times = build(atlas, store, theme, writer, workers, tick)
+    ledger.finish(writer, inputs)
+    return Written(total, writer.changed, ledger.removed, False, times.pictures, times.pages)
 
 
 def check_output(record: Mapping[str, Any], output: Path) -> None:
@@ -97,13 +105,12 @@ def write_shelf(folder: Path) -> str | None:
         summaries.append(summary)
     if not summaries:
         return f"{folder} holds no atlas"
-    templates = resource("templates")
-    inputs = _digest([repr(summaries).encode(), *_sources(templates)])
+    inputs = _digest([repr(summaries).encode(), *_sources(Theme())])
     if not (shelf.exists() and inputs.encode() in shelf.read_bytes()[:HEAD]):
-        from atlas.pages.build import environment
+        from atlas.pages.templating import environment
 
         # The style is that of the first atlas: a shelf brings no files of its own into a folder that is not ours.
-        template = environment(templates).get_template("shelf.html")
+        template = environment(resource("templates")).get_template("shelf.html")
         page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
         write_atomically(shelf, page.encode())
     return None
@@ -115,14 +122,18 @@ def _is_shelf(path: Path) -> bool:
     return f'name="generator" content="{GENERATOR}"'.encode() in head and b'name="shelf"' in head
 
 
-def _sources(templates: Path) -> list[bytes]:
+def _sources(theme: Theme) -> list[bytes]:
     """All that decides the bytes of a page beside its record and entries: templates, this code, and the libraries."""
-    files = [*sorted(templates.rglob("*.*")), *sorted(Path(__file__).parent.glob("*.py"))]
+    folders = [(theme.templates, "*"), *([(theme.own, "*")] if theme.own else []), (Path(__file__).parent, "*.py")]
+    files = [(folder, path) for folder, pattern in folders for path in sorted(folder.rglob(pattern)) if path.is_file()]
+    files += [(theme.logo.parent, theme.logo)] if theme.logo else []
     try:
-        code = [path.name.encode() + b"\n" + path.read_bytes() for path in files]
+        code = [f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for folder, path in files]
     except OSError as error:
-        raise SiteError(f"{templates}: expected readable files, received: {error.strerror}; reinstall atlas") from error
-    return [*code, *(f"{name} {version(name)}".encode() for name in ("jinja2", "pillow"))]
+        said = f"expected readable files, received: {error.strerror}; mend that and build again"
+        raise SiteError(f"{error.filename}: {said}") from error
+    libraries = [f"{name} {version(name)}" for name in ("jinja2", "numpy", "pillow", "pyyaml")]
+    return [*code, *(said.encode() for said in [f"atlas {__version__}", *libraries])]
 
 
 def _digest(parts: list[bytes]) -> str:

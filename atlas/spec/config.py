@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue
 from atlas.spec.frozen import AddressText, Frozen, PathText
 from atlas.spec.recipes import RECIPES
 
+BASE_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._~-]+)*/?$"
 FRAMES = 48  # of an ascent, when nothing else is asked for
 CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
 RECIPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -80,6 +81,30 @@ class Compute(Frozen):
     )
 
 
+class SiteOptions(Frozen):
+    """How the pages look, and what is written beside them. Nothing here changes a picture."""
+
+    base_url: Annotated[str, Field(pattern=BASE_URL, max_length=300)] | None = Field(
+        None,
+        description="The address that the atlas's folder will have, such as https://example.org/vgg19/; with it there "
+        "are social cards and a sitemap.xml.",
+    )
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = Field(
+        None,
+        description='The colour of links and marks, such as "#a5401f"; it is made darker or lighter to be legible.',
+    )
+    logo: PathText | None = Field(
+        None, description="A picture (.svg, .png, .webp) in the place of the site's own mark."
+    )
+    footer: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        None, description="A sentence at the foot of every page."
+    )
+    templates: PathText | None = Field(
+        None, description="A folder of templates of your own, which take the place of those of the same name."
+    )
+    zip: bool = Field(False, description="Write pictures.zip with every picture beside the pages.")
+
+
 class Config(Frozen):
     """One atlas: a network, its layers, the recipes, and where the work and the results go."""
 
@@ -128,3 +153,7 @@ class Config(Frozen):
     output: PathText | None = Field(
         None, description="Folder of the site, from the current directory; site/NAME when left out."
     )
+    notes: PathText | None = Field(
+        None, description="A YAML file of your own names and remarks for channels, shown on pages and in search."
+    )
+    site: SiteOptions = Field(SiteOptions(), description="How the pages look, and what is written beside them.")

@@ -18,11 +18,16 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Branch:
-    """A run of channels of a concatenated layer that one branch makes: ``first`` and ``last`` are both inside."""
+    """A run of channels of a concatenated layer that one branch makes: ``first`` and ``last`` are both inside.
+
+    ``copies`` names the layer whose channels these are, one by one in order, max-pooled or as they are; it is empty
+    where the branch makes channels of its own.
+    """
 
     name: str
     first: int
     last: int
+    copies: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas.errors import ConfigError, NetworkError, WeightsError
+from atlas.errors import NetworkError, WeightsError
 from atlas.spec import marks
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
@@ -15,7 +15,9 @@ from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES
 from atlas.spec.request import Catalog, LayerRequest, Record, Request
+from atlas.spec.website import Website, read_notes
 
+LOGOS = (".svg", ".png", ".webp")
 WEIGHTS = ("imagenet", "embedded", "random", "own")  # everything else is a path
 
 
@@ -27,14 +29,7 @@ def load_request(path: Path, overrides: Mapping[str, Any], catalog: Catalog, lim
 
     Raises: ConfigError with all problems, each ``file:line:column: key: expected ..., received ...``.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(marks.LIMIT + 1)
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: expected text in UTF-8, received bytes that are not ({error.reason})"]) from None
-    except OSError as error:
-        raise ConfigError([f"{path}: expected a readable file, received: {error.strerror}"]) from None
-    return _Reader(path, marks.read(text), overrides, catalog, limit).request()
+    return _Reader(path, marks.load(path), overrides, catalog, limit).request()
 
 
 def check_request(data: Mapping[str, Any], catalog: Catalog) -> Request:
@@ -190,7 +185,8 @@ class _Reader:
         random = ref.weights == "random"
         name = (self.path.stem if self.path else facts.id) + ("-random" if random else "")
         output = config.output or f"site/{name}"
-        if random and "weights" in self.overrides and "output" not in self.overrides and config.output:
+        beside = random and "weights" in self.overrides and "output" not in self.overrides
+        if beside and config.output:
             output = f"{config.output.rstrip('/')}-random"  # never over the atlas of real weights
         return Request(
             name=Path(os.path.abspath(output)).name or name,  # noqa: PTH100 (resolve would follow links)
@@ -202,7 +198,25 @@ class _Reader:
             compute=config.compute,
             store=config.store,
             output=Path(output),
+            website=self._website(config, facts, beside),
         )
+
+    def _website(self, config: Config, facts: NetworkFacts, beside: bool) -> Website:
+        given = config.site
+        logo, templates = (
+            self._path(path, key) if path else None
+            for key, path in (("logo", given.logo), ("templates", given.templates))
+        )
+        if logo and (logo.suffix.lower() not in LOGOS or not logo.is_file()):
+            said = f"expected a file that ends in {', '.join(LOGOS)}, received {given.logo!r}"
+            self.problems.note(("site", "logo"), said)
+        if templates and not templates.is_dir():
+            self.problems.note(("site", "templates"), f"expected a folder, received {given.templates!r}")
+        notes = read_notes(self._path(config.notes, "notes"), facts) if config.notes else {}
+        if self.problems:
+            raise self.problems.error()
+        base_url = f"{given.base_url.rstrip('/')}-random/" if given.base_url and beside else given.base_url
+        return Website(base_url, given.accent, given.footer, given.zip, logo, templates, notes)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,12 @@ nothing can grow. Duplicate keys are problems, not a silent choice.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from atlas.errors import ConfigError
 
 LIMIT = 1_000_000  # characters; no configuration of people is longer
 DEPTH = 20
@@ -43,6 +46,17 @@ def of(data: Any) -> Document:
 
     walk(data, ())
     return document
+
+
+def load(path: Path) -> Document:
+    """The document of a file. Raises ConfigError when it is no readable text."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read(file.read(LIMIT + 1))
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: expected text in UTF-8, received bytes that are not ({error.reason})"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: expected a readable file, received: {error.strerror}"]) from None
 
 
 def read(text: str) -> Document:

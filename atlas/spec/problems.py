@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from atlas.errors import ConfigError
 from atlas.spec import marks, objectives, slots
-from atlas.spec.config import Compute, LayerChoice, Numbers
+from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
 
 LONGEST = 600  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
@@ -19,6 +19,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "compute": Compute,
     "LayerChoice": LayerChoice,
     "Numbers": Numbers,
+    "site": SiteOptions,
     "octaves": slots.Octaves,
     "settle": slots.Settle,
     **{

@@ -125,9 +125,9 @@ class Recipe(Frozen):
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The recipe as plain data for people: what is not set is left out, a photo is named without its folder."""
+        """The recipe in full as plain data for people: a photo is named without its folder."""
         start = self.start if self.start in STARTS else Path(self.start).name
-        return self.model_dump(mode="json", exclude_none=True) | {"start": start}
+        return self.model_dump(mode="json") | {"start": start}
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":

@@ -7,6 +7,7 @@ from pathlib import Path
 from atlas.spec.config import FRAMES, Compute
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.recipe import Recipe
+from atlas.spec.website import Website
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,4 @@ class Request:
     compute: Compute
     store: str
     output: Path
+    website: Website

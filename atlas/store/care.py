@@ -19,7 +19,7 @@ def shares(store: Store) -> list[dict[str, Any]]:
     rows, shown = [], set()
     for listed in store.atlases():
         name = listed.path.rpartition("/")[2].removesuffix(".json")
-        keys = set(_keys(store.get_atlas(name) or {})) & sizes.keys()
+        keys = set(keys_of(store.get_atlas(name) or {})) & sizes.keys()
         shown |= keys
         rows.append({"atlas": name, "entries": len(keys), "bytes": sum(sizes[key] for key in keys)})
     rest = sizes.keys() - shown
@@ -63,8 +63,10 @@ def _verified(store: Store, key: str) -> Verified:
     return Verified(key)
 
 
-def _keys(record: dict[str, Any]) -> Iterator[str]:
-    """The keys of all renderings of an atlas."""
+def keys_of(record: dict[str, Any]) -> Iterator[str]:
+    """The keys of all renderings of an atlas, and of what came of comparing them."""
     for layer in record.get("layers", ()):
+        if layer.get("likeness"):
+            yield layer["likeness"]["key"]
         for one in (layer["whole"], *(shown["renderings"] for shown in layer["channels_shown"])):
             yield from (rendering["key"] for rendering in one.values() if rendering["key"])

@@ -87,7 +87,7 @@ def test_a_second_build_of_a_thousand_channels(tmp_path):
         store.put(Entry(job.key, record, buffer.getvalue(), {"trace": np.zeros((4, 4), np.float32)}))
     _, first = timed(tmp_path, "build", "thousand.yaml")
     assert (first.returncode, first.stderr) == (0, "loaded:\n")
-    assert first.stdout.startswith("nothing to render: all 1,000 pictures are cached\n")
+    assert "nothing to render: all 1,000 pictures are cached" in first.stdout.splitlines()
     assert len(list((tmp_path / "site/thousand/mixed3").glob("[0-9]*.html"))) == 768
     assert_a_second_build_is_quick(tmp_path, "thousand.yaml", "1,000")
 

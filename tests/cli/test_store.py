@@ -6,37 +6,49 @@ import time
 
 import pytest
 
+from atlas.store.store import Store
+
 
 @pytest.fixture
 def built(shell, config, tmp_path):
-    """The entries of a build of five pictures, by channel and layer in no order."""
+    """The entries of a build of five pictures, in no order, and behind them those of two layers' comparisons."""
     assert shell("build", "toy.yaml", "--quiet").code == 0
-    return sorted(tmp_path.glob(".atlas/v1/entries/*/*"))
+    store = Store(tmp_path / ".atlas")
+    found = sorted(tmp_path.glob(".atlas/v1/entries/*/*"))
+    return sorted(found, key=lambda path: "likeness" in (store.record(path.stem) or {}))
 
 
 def test_what_is_kept(shell, built):
     rows = [json.loads(line) for line in shell("store", "ls", "--json").lines]
-    assert [(row["atlas"], row["entries"]) for row in rows] == [("toy", 5), ("in no atlas", 0), ("in all", 5)]
+    assert [(row["atlas"], row["entries"]) for row in rows] == [("toy", 7), ("in no atlas", 0), ("in all", 7)]
     assert rows[0]["bytes"] == sum(path.stat().st_size for path in built)
-    assert shell("store", "ls").lines[0].split()[0] == "5"
+    assert shell("store", "ls").lines[0].split()[0] == "7"
     assert shell("store", "ls", "elsewhere").lines[-1].split() == ["0", "0", "B", "in", "all"]
 
 
 def test_a_damaged_entry_is_named_repaired_and_made_again(shell, built, tmp_path):
-    assert shell("store", "verify").out == "5 entries read, all of them whole\n"
+    assert shell("store", "verify").out == "7 entries read, all of them whole\n"
     good = built[2].read_bytes()
     built[2].write_bytes(good[:-9] + b"x" * 9)
     said = shell("store", "verify")
     assert said.code == 1
     assert str(built[2]) in said.lines[0]
     assert "checksum does not match" in said.lines[0]
-    assert said.lines[-1] == "5 entries read, 1 damaged"
+    assert said.lines[-1] == "7 entries read, 1 damaged"
     repaired = shell("store", "verify", "--repair", "--json")
     assert (repaired.code, json.loads(repaired.lines[-1])["damaged"]) == (1, 1)
     assert not built[2].exists()
     assert "1 pictures rendered, 4 were cached" in shell("build", "toy.yaml").out
     assert built[2].read_bytes() == good
     assert shell("store", "verify").code == 0
+
+
+def test_a_comparison_that_is_gone_is_made_again(shell, built):
+    good = built[-1].read_bytes()
+    built[-1].unlink()
+    said = shell("build", "toy.yaml")
+    assert (said.code, said.lines[-1]) == (0, "site: site/toy/index.html (unchanged)")
+    assert built[-1].read_bytes() == good
 
 
 def test_a_damaged_entry_is_never_shown(shell, built, tmp_path):
@@ -56,7 +68,7 @@ def test_prune_keeps_what_is_needed_young_or_in_use(shell, built, config, tmp_pa
     for path in built:
         os.utime(path, (old, old))
     [total] = shell("store", "prune", "toy.yaml", "--dry-run").lines
-    assert total.startswith("1 entries, ")
+    assert total.startswith("2 entries, ")  # a picture, and the comparison of its layer
     assert total.endswith(" would be deleted")
     assert all(path.exists() for path in built)
     log = next((tmp_path / ".atlas/v1/runs").iterdir())
@@ -67,7 +79,7 @@ def test_prune_keeps_what_is_needed_young_or_in_use(shell, built, config, tmp_pa
     assert "expected a store that nobody uses, received one that toy on" in said.err
     log.write_bytes(whole)
     assert shell("store", "prune", "toy.yaml", "--yes").out.endswith(" deleted\n")
-    assert sum(path.exists() for path in built) == 4
+    assert sum(path.exists() for path in built) == 5
     assert "nothing to render: all 4" in shell("build", "toy.yaml").out
 
 
@@ -82,5 +94,5 @@ def test_prune_asks_first(shell, built, config, monkeypatch):
     monkeypatch.setattr(typer, "confirm", lambda question: asked.append(question))
     assert shell("store", "prune", "toy.yaml").out == "nothing was deleted\n"
     [question] = asked
-    assert question.startswith("Delete 1 entries, ")
+    assert question.startswith("Delete 2 entries, ")
     assert all(path.exists() for path in built)

@@ -34,7 +34,7 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
         Done(keys["mixed0", "negative", 1], 1, "dead", "c2"),
         Done(keys["mixed0", "main", 3], 3, "failed", error="out of memory"),
     ]
-    outcome = Outcome({one.key: one for one in done}, rendered=2)
+    outcome = Outcome({one.key: one for one in done}, {"mixed0": Done("likeness", None, "compared", "c3")}, rendered=2)
     record = atlas_record(request, WEIGHTS, plan, outcome)
     assert [layer["name"] for layer in record["layers"]] == ["mixed0", "mixed2"]
     assert record["layers"][0]["channels_shown"] == [
@@ -53,6 +53,7 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
             },
         },
     ]
+    assert [layer["likeness"] for layer in record["layers"]] == [{"key": "likeness", "checksum": "c3"}, None]
     assert outcome.failed == [done[2]]
 
 
@@ -63,7 +64,7 @@ def test_the_request_and_the_catalog_are_echoed(asked):
     assert record["recipes"] == ["main", "negative"]
     layer = record["layers"][0]
     assert (layer["channels"], layer["kind"], layer["relu"]) == (256, "concat", True)
-    assert layer["branches"][0] == {"name": "1x1", "first": 0, "last": 63}
+    assert layer["branches"][0] == {"name": "1x1", "first": 0, "last": 63, "copies": ""}
     assert layer["recipes"]["negative"]["objective"]["weight"] == -1
     assert layer["recipes"]["main"]["size"] == 96
     assert record["network"]["id"] == "inceptionv3"
@@ -79,7 +80,7 @@ def test_neither_place_nor_clock_is_in_it(asked, tmp_path):
 
 
 def test_the_pages_can_read_the_quickstart_s_record():
-    from atlas.pages.manifest import read_atlas
+    from atlas.pages.read import read_atlas
 
     request = load_request(resource("configs") / "quickstart.yaml", {}, CATALOG)
     atlas = read_atlas(atlas_record(request, WEIGHTS, make_plan(request, "sha256:0"), Outcome()))

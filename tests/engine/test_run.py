@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from atlas.engine.run import Outcome, look_up, run, worker_count
+from atlas.engine.run import Build, Outcome, look_up, run, worker_count
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request
@@ -41,13 +41,12 @@ def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
     plan, store, reports = make_plan(request, found.digest), Store(tmp_path / "store"), []
     outcome = look_up(plan, store, request.record)
     assert outcome.cached == 0
-    given = {
-        "name": "toy",
-        "network": request.facts.id,
-        "weights_digest": found.digest,
-        "observe": reports.append,
-    }
-    run(plan, store, request.compute, request.record, outcome=outcome, **given)
+    build = Build("toy", request.facts.id, found.digest, store, request.compute, request.record)
+
+    def make(outcome: Outcome, observe: Callable[..., None]) -> None:
+        run(plan, build, outcome, observe, lambda report: None, lambda: False, plan)
+
+    make(outcome, reports.append)
     assert outcome.rendered == len(outcome.done) == len(plan) == PICTURES
     assert outcome.done.keys() == {job.key for _, job in plan.jobs()}
     assert outcome.failed == []
@@ -60,11 +59,11 @@ def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
 
     again = look_up(plan, store, request.record)
     assert (again.cached, len(again.done)) == (PICTURES, PICTURES)
-    run(plan, store, request.compute, request.record, outcome=again, **{**given, "observe": pytest.fail})
+    make(again, pytest.fail)
     assert again.rendered == 0
 
     late = Outcome()  # of a build that looked before the first had made anything
-    run(plan, store, request.compute, request.record, outcome=late, **given)
+    make(late, reports.append)
     assert (late.rendered, late.cached, len(late.done)) == (0, PICTURES, PICTURES)
 
 

@@ -38,6 +38,8 @@ def test_inceptionv3_is_what_keras_builds() -> None:
         built = found[name]
         assert replace(built, name=layer.name, branches=()) == replace(layer, branches=())
         assert [(b.first, b.last) for b in built.branches] == [(b.first, b.last) for b in layer.branches]
+        copies = [INCEPTIONV3_NAMES.get(branch.copies, "") for branch in built.branches]
+        assert copies == [branch.copies for branch in layer.branches]
     assert len(known("inceptionv3")) == len(INCEPTIONV3_NAMES)
     assert (download.file, download.hash) == (record.KNOWN["inceptionv3"].file, record.KNOWN["inceptionv3"].hash)
 

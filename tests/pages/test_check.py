@@ -53,11 +53,11 @@ def test_every_fault_is_found_and_named(site: Path, tmp_path: Path, old: str, ne
 def test_a_picture_that_is_gone_or_broken_is_found(site: Path, tmp_path: Path) -> None:
     shutil.copytree(site / "random", tmp_path / "random")
     (tmp_path / "random" / "mixed0" / "1.webp").unlink()
-    (tmp_path / "random" / "_" / "sheets" / "mixed0" / "0.webp").write_bytes(b"RIFF")
+    (tmp_path / "random" / "_" / "home" / "mixed0.webp").write_bytes(b"RIFF")
     (tmp_path / "random" / "_" / "home.css").write_text("body { background: url('https://cdn.example/x.png') }")
     found = check_site(tmp_path)
     assert "random/mixed0/1.html: link to 1.webp: there is no such file" in found
-    assert "random/mixed0/index.html: picture ../_/sheets/mixed0/0.webp cannot be read" in found
+    assert "random/index.html: picture _/home/mixed0.webp cannot be read" in found
     assert "random/_/home.css: refers to another host" in found
 
 

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from atlas.pages.check import check_site
 from atlas.pages.write import write_atlas
 from atlas.store.store import Store
+from tests.pages.synthetic import OUTLINE, picture
 
 Make = Callable[..., dict[str, Any]]
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7*7 }}</pre></svg>"
@@ -33,15 +36,19 @@ def test_a_channel_page_says_what_came_of_it(site: Path, channel: int, state: st
     page = site / "toy" / "mixed0" / f"{channel}.html"
     assert f"{state} {words}" in said(page)
     assert (f'src="{channel}.webp"' in page.read_text()) == (channel in (1, 5))
+    assert (f'src="../_/thumbs/mixed0/{channel}.webp"' in (page.parent / "index.html").read_text()) == (
+        channel in (1, 5)
+    )
 
 
 def test_a_channel_page_says_how_its_picture_was_made(site: Path) -> None:
     text = said(site / "toy" / "mixed2" / "1.html")
     assert "Branch 1x1 0–63" in text
-    assert "Each neuron sees 127 px" in text
+    assert "Each neuron sees 127 px of 299" in text
     assert "Try" not in text
     assert "at the start 0.012 on plain grey 0 on this picture" in text
-    assert "parameterization: name: fourier decay: 1.0 decorrelate: true" in text
+    assert "Score the channel’s mean activation" in text
+    assert "parameterization: name: fourier power: 1.25 decorrelate: true" in text
     assert "objective: name: channel weight: -1" in text
     assert 'aria-label="Score at each step, from 1 to 64' in (site / "toy" / "mixed2" / "1.html").read_text()
     assert '<svg class="plot"' not in (site / "toy" / "mixed2" / "3.html").read_text()  # no trace was recorded
@@ -61,18 +68,112 @@ def test_the_layer_page_marks_what_went_wrong(site: Path) -> None:
     assert "5 dead 6 failed 7 not yet 8" in text
 
 
-def test_the_home_page_shows_where_in_the_network_one_is(site: Path) -> None:
+def test_the_home_page_draws_the_network_from_input_to_output(site: Path) -> None:
+    page = (site / "toy" / "index.html").read_text()
+    svg = ElementTree.fromstring(page[page.index('<svg class="network') : page.index("</svg>\n</div>") + 6])
+    titles = [title.text or "" for title in svg.iter("title")]
+    assert [title.split(":")[0] for title in titles] == [row[0] for row in OUTLINE]
+    assert titles[0] == "stem1: 32 channels, 150 × 150 neurons each, not in this atlas"
+    links = {link.get("href"): link for link in svg.iter("a")}
+    assert list(links) == ["mixed0/index.html", "mixed2/index.html"]
+    assert len(list(links["mixed2/index.html"].iter("rect"))) == 1 + 4  # the room of it, and a slab for each branch
     text = said(site / "toy" / "index.html")
-    order = ["stem1 stem2 stem3 pool1", "mixed0", "mixed1", "mixed2", "mixed3 mixed4 mixed5 avg_pool"]
-    places = [text.index(words) for words in order]
-    assert places == sorted(places)
     assert "26 channels in 2 layers of InceptionV3" in text
     assert "ImageNet, input to mixed4, 8 bit" in text
 
 
+@pytest.mark.parametrize("layers", [39, 300])
+def test_a_network_of_any_depth_is_drawn(make_atlas: Make, store: Store, tmp_path: Path, layers: int) -> None:
+    """With hundreds of layers, as DenseNet201 has, none has a thumbnail, and a channel's page draws its neighbours."""
+    record = make_atlas(store, layers={"mixed0": 1}, distinct=1, side=8)
+    [given] = record["layers"]
+    row = next(row for row in record["outline"] if row["name"] == "mixed0")
+    record["outline"] = [{**row, "name": f"layer{number}"} for number in range(layers)]
+    record["layers"] = [{**given, "name": f"layer{number}", "likeness": None} for number in range(layers)]
+    write_atlas(record, store, tmp_path / "out")
+    assert (tmp_path / "out/_/drawing.webp").is_file() == (layers <= 40)
+    home, channel = (
+        (tmp_path / "out" / name).read_text().count("</title>") - 1 for name in ("index.html", "layer30/0.html")
+    )
+    assert (home, channel) == (layers, min(layers, 60))
+    assert check_site(tmp_path / "out") == []
+
+
+def test_a_channel_that_is_another_s_copy_leads_there(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    record = make_atlas(store, layers={"mixed0": 4, "mixed2": 228}, recipes=("main",), distinct=2, side=8)
+    write_atlas(record, store, tmp_path / "out")
+    page = tmp_path / "out" / "mixed2" / "226.html"
+    assert '<a href="../mixed0/2.html">mixed0 2</a>' in page.read_text()
+    assert "The same channel as mixed0 2 , whose values this layer takes over." in said(page)
+    assert "The same channel as" not in said(tmp_path / "out" / "mixed2" / "223.html")
+    assert check_site(tmp_path / "out") == []
+
+
+def test_notes_stand_on_pages_and_in_what_search_reads(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    notes = {"mixed0": {"3": {"name": "zigzags", "text": "as mixed2 4"}, "4": {"text": "only a remark"}}}
+    write_atlas(make_atlas(store, distinct=2, side=8, notes=notes), store, tmp_path / "out")
+    assert "zigzags as mixed2 4" in said(tmp_path / "out" / "mixed0" / "3.html")
+    assert "<title>mixed0 3, zigzags · " in (tmp_path / "out" / "mixed0" / "3.html").read_text()
+    assert "only a remark" in said(tmp_path / "out" / "mixed0" / "4.html")
+    assert '"3":["zigzags","as mixed2 4"]' in (tmp_path / "out" / "_" / "search.js").read_text()
+
+
+def test_frames_maps_and_repeats_stand_beside_the_picture(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    record = make_atlas(store, layers={"mixed0": 2}, recipes=("main",), distinct=2, side=16)
+    rendering = record["layers"][0]["channels_shown"][1]["renderings"]["main"]
+    entry = store.get(rendering["key"])
+    sheet = np.frombuffer(picture(1, 32), np.uint8)
+    maps = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
+    more = {"frames": sheet, "maps": maps, "repeat-1": np.frombuffer(picture(5, 16), np.uint8)}
+    record["layers"][0]["recipes"]["main"]["repeats"] = 2
+    described = {**entry.record, "frames": {"every": 4, "count": 16, "columns": 8}}
+    made = type(entry)(entry.key, described, entry.picture, {**entry.artefacts, **more})
+    store.put(made)
+    other = store.get(record["layers"][0]["channels_shown"][0]["renderings"]["main"]["key"])
+    store.put(type(other)(other.key, other.record, other.picture, {**other.artefacts, "repeat-1": more["repeat-1"]}))
+    write_atlas(record, store, tmp_path / "out")
+    page = (tmp_path / "out" / "mixed0" / "1.html").read_text()
+    assert 'data-count="16" data-every="4" data-columns="8" data-src="1._frames.webp"' in page
+    assert (tmp_path / "out/mixed0/1._frames.webp").read_bytes() == sheet.tobytes()
+    assert "before the ascent, and on the picture, from 0 (dark) to 17.0" in said(tmp_path / "out/mixed0/1.html")
+    assert 'src="1._1.webp"' in page
+    assert check_site(tmp_path / "out") == []
+
+
+def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever builds what a channel's page says gets the very same picture: the same job, under the same key."""
+    from atlas.engine.record import atlas_record
+    from atlas.engine.run import Outcome
+    from atlas.pages.picture_config import PictureConfigs
+    from atlas.pages.read import read_atlas
+    from atlas.spec.load import load_request
+    from atlas.spec.plan import make_plan
+    from tests.spec.conftest import CATALOG
+
+    given = tmp_path / "given.yaml"
+    given.write_text(
+        "network: inceptionv3\nweights: embedded\nlayers: [{name: mixed2, channels: '3,40'}]\nrecipes:\n"
+        "  main: {steps: 16, settle: null, transforms: [{name: shift, pixels: 4}]}\n"
+        "  dream: {base: deepdream}\n  negative: {objective: {weight: -1}, parameterization: {contrast: 0.2}}\n"
+        "  tutorial: {base: tutorial}\n  old: {base: lucid, seed: 7}\n  flat: {parameterization: {contrast: null}}\n"
+    )
+    request = load_request(given, {}, CATALOG)
+    plan = make_plan(request, "sha256:0")
+    weights = {"kind": "embedded", "digest": "sha256:0", "description": "", "licence": "", "seed": 0}
+    atlas = read_atlas(atlas_record(request, weights, plan, Outcome()))
+    configs = PictureConfigs(atlas, atlas.layers[0])
+    for group, job in plan.jobs():
+        one = tmp_path / "one.yaml"
+        one.write_text(configs.of(group.recipe_name, job.channel))
+        if group.recipe.whole:
+            continue
+        again = make_plan(load_request(one, {}, CATALOG), "sha256:0")
+        assert [found.key for _, found in again.jobs()] == [job.key]
+
+
 def test_random_weights_are_said_on_every_page_and_lead_nowhere(site: Path) -> None:
     pages = sorted((site / "random").rglob("*.html"))
-    assert len(pages) == 6
+    assert len(pages) == 10
     for page in pages:
         assert "Random weights (seed 7): nothing here was learned." in said(page)
         assert "microscope.openai.com" not in page.read_text()
@@ -82,7 +183,10 @@ def test_random_weights_are_said_on_every_page_and_lead_nowhere(site: Path) -> N
 def test_the_link_to_microscope_says_that_it_may_be_offline(site: Path) -> None:
     page = site / "toy" / "mixed2" / "1.html"
     assert 'href="https://microscope.openai.com/models/inceptionv3_slim/' in page.read_text()
-    assert "An outside service, possibly offline. Same channel order there, but not known to be the same" in said(page)
+    assert (
+        "Microscope is an outside service, possibly offline. Same channel order there, but not known to be the same"
+        in said(page)
+    )
 
 
 def test_no_string_becomes_markup(make_atlas: Make, store: Store, tmp_path: Path) -> None:
@@ -90,10 +194,12 @@ def test_no_string_becomes_markup(make_atlas: Make, store: Store, tmp_path: Path
     record["title"] = EVIL
     record["network"] |= {"title": EVIL, "paper": f'{EVIL}, https://example.org/"onclick=x', "note": EVIL}
     record["weights"] |= {"description": EVIL, "licence": EVIL}
+    record["site"]["footer"] = EVIL
     record["outline"][0]["name"] = EVIL
     for layer in record["layers"]:
         layer["kind"] = EVIL
-        layer["branches"] = [{"name": EVIL, "first": 0, "last": 3}]
+        layer["branches"] = [{"name": EVIL, "first": 0, "last": 3, "copies": EVIL}]
+        layer["notes"] = {"1": {"name": EVIL, "text": EVIL}}
         layer["recipes"]["main"] = {"objective": {"name": EVIL, "sign": 1}, EVIL: EVIL}
         layer["channels_shown"][6]["renderings"]["main"]["error"] = EVIL
     write_atlas(record, store, tmp_path / "out")
@@ -103,6 +209,8 @@ def test_no_string_becomes_markup(make_atlas: Make, store: Store, tmp_path: Path
         assert "<script>" not in text
         assert "<img src=x" not in text
         assert EVIL in unescape(text)
+    for script in (tmp_path / "out" / "_").rglob("*.js"):
+        assert "\u2028" not in script.read_text()
 
 
 def test_a_layer_without_relu_claims_nothing_about_death(make_atlas: Make, store: Store, tmp_path: Path) -> None:
@@ -128,22 +236,10 @@ def test_pages_never_bring_in_tensorflow(site: Path) -> None:
     import subprocess
     import sys
 
-    names = [
-        "addresses",
-        "build",
-        "check",
-        "images",
-        "ledger",
-        "links",
-        "manifest",
-        "plot",
-        "serve",
-        "views",
-        "words",
-        "write",
-    ]
+    import atlas.pages
+
+    names = sorted(path.stem for path in Path(atlas.pages.__file__).parent.glob("*.py"))
+    assert len(names) > 15
     imports = "\n".join(f"import atlas.pages.{name}" for name in names)
     code = f"{imports}\nimport sys\nprint(sorted({{'tensorflow', 'keras'}} & set(sys.modules)))"
-    found = {path.stem for path in Path("atlas/pages").resolve().glob("*.py")} - {"__init__"}
-    assert found <= set(names)
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from atlas.errors import SiteError
-from atlas.pages.manifest import read_atlas, read_summary
+from atlas.pages.manifest import read_summary
+from atlas.pages.read import read_atlas
 from atlas.store.store import Store
 
 
@@ -25,7 +27,9 @@ def test_the_tree_holds_what_the_record_says(record: dict[str, Any]) -> None:
     assert layer.branch(64) == layer.branches[1]
     assert atlas.layers[0].branch(64) is None
     assert layer.shown[6].renderings["main"].error.startswith("the score became NaN")
-    assert atlas.outline[-1].receptive_field is None
+    assert (atlas.outline[-1].name, atlas.outline[-1].receptive_field) == ("mixed10", 1311)
+    assert layer.branches[3].copies == "mixed0"
+    assert layer.likeness is not None
 
 
 def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(record: dict[str, Any]) -> None:
@@ -40,7 +44,7 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("schema",), 1, "expected schema 2, received 1"),
+        (("schema",), 1, "expected schema 3, received 1"),
         (("schema",), True, "schema: expected int, received True"),
         (("title",), None, "title: expected str, received None"),
         (("recipes",), [], "recipes: expected at least one name"),
@@ -54,6 +58,9 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
         (("layers", 0, "channels_shown", 3, "renderings", "main", "key"), None, "the first two with a key"),
         (("layers", 0, "channels_shown", 3, "renderings", "other"), {}, "recipes of main, negative"),
         (("layers", 0, "channels_shown", 3, "renderings", "main"), "x", "renderings: main: expected a mapping"),
+        (("layers", 1, "likeness"), {}, "layers[1]: likeness: key: expected str"),
+        (("layers", 1, "notes"), [], "layers[1]: notes: expected dict"),
+        (("site", "zip"), 1, "site: zip: expected bool, received 1"),
         (("outline", 2, "in_atlas"), 1, "outline[2]: in_atlas: expected bool, received 1"),
     ],
 )
@@ -72,31 +79,39 @@ def test_a_wrong_record_is_one_sentence_that_names_the_place(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"generator": "other"}', '{"generator": "atlas-microscope", "schema": 1}']
+    "content", ["", "[]", "{", '{"generator": "other"}', '{"generator": "atlas-microscope", "schema": 9}']
 )
 def test_a_manifest_that_is_not_ours_has_no_summary(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
     assert read_summary(tmp_path) is None
 
 
-def test_the_written_manifest_says_what_stands_there(site: Path) -> None:
-    manifest = json.loads((site / "toy" / "manifest.json").read_bytes())
-    assert (manifest["generator"], manifest["schema"], manifest["channels"]) == ("atlas-microscope", 2, 26)
-    shown = manifest["layers"][0]["shown"][0]
-    assert shown["page"] == "mixed0/0.html"
-    assert shown["renderings"]["negative"]["picture"] == "mixed0/0.negative.webp"
-    assert shown["renderings"]["main"]["size"] == [128, 128]
-    assert shown["renderings"]["main"]["score"]["start"] == 0.012
-    assert manifest["layers"][0]["shown"][6]["renderings"]["main"] == {
-        "state": "failed",
-        "key": None,
-        "error": "the score became NaN at step 12; try a smaller rate",
-    }
-    for layer in manifest["layers"]:
-        assert (site / "toy" / layer["page"]).is_file()
+def test_the_written_data_say_what_stands_there(site: Path) -> None:
+    toy = site / "toy"
+    manifest = json.loads((toy / "manifest.json").read_bytes())
+    assert (manifest["generator"], manifest["schema"], manifest["channels"]) == ("atlas-microscope", 3, 26)
+    assert manifest["pages"] == len(list(toy.rglob("*.html"))) == 33
+    for listed in manifest["layers"]:
+        layer = json.loads((toy / listed["data"]).read_bytes())
+        assert (layer["name"], len(layer["shown"])) == (listed["name"], listed["shown"])
+        with Image.open(toy / layer["sheet"]["address"]) as sheet:
+            assert sheet.width == min(layer["sheet"]["columns"], listed["shown"]) * layer["sheet"]["tile"]
         for channel in layer["shown"]:
             pictures = [made["picture"] for made in channel["renderings"].values() if made["key"]]
-            assert all((site / "toy" / name).is_file() for name in [channel["page"], *pictures])
-    summary = read_summary(site / "toy")
+            names = [listed["page"], channel["page"], *pictures, *filter(None, [channel["thumbnail"]])]
+            assert all((toy / name).is_file() for name in names)
+            own = json.loads((toy / listed["name"] / f"{channel['channel']}.json").read_bytes())
+            assert own["near"] == channel["near"]
+    channel = json.loads((toy / "mixed0" / "0.json").read_bytes())
+    assert channel["renderings"]["negative"]["picture"] == "mixed0/0.negative.webp"
+    assert channel["renderings"]["main"]["size"] == [128, 128]
+    assert channel["renderings"]["main"]["score"]["start"] == 0.012
+    assert len(channel["renderings"]["main"]["trace"]) == 64
+    assert len(channel["near"]["mixed0"]) == 8
+    assert len(channel["near"]["mixed2"]) == 6
+    assert "trace" not in json.loads((toy / "mixed0" / "3.json").read_bytes())["renderings"]["main"]
+    failed = json.loads((toy / "mixed0" / "layer.json").read_bytes())["shown"][6]["renderings"]["main"]
+    assert failed == {"state": "failed", "key": None, "error": "the score became NaN at step 12; try a smaller rate"}
+    summary = read_summary(toy)
     assert summary is not None
     assert (summary.title, summary.channels, summary.layers) == ("InceptionV3, first look", 26, 2)

@@ -66,6 +66,13 @@ def test_files_come_with_their_type(port: int, address: str, kind: str, body: st
     assert ask(port, address) == (200, kind, body)
 
 
+def test_what_is_not_there_is_said_by_the_atlas_s_own_page(place: Path, port: int) -> None:
+    (place / "a/404.html").write_text("<h1>not here</h1>")
+    for address in ("/a/nothing.html", "/a/deep/nothing/"):
+        assert ask(port, address) == (404, "text/html; charset=utf-8", "<h1>not here</h1>")
+    assert "not here" not in ask(port, "/b/nothing.html")[2]
+
+
 @pytest.mark.parametrize(
     "address",
     [

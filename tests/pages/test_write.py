@@ -1,18 +1,22 @@
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from atlas import files
 from atlas.errors import SiteError, StoreError
 from atlas.pages.check import check_site
-from atlas.pages.write import Written, write_atlas
+from atlas.pages.theme import Theme
+from atlas.pages.write import write_atlas
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -37,9 +41,10 @@ def record(make_atlas: Make, store: Store) -> dict[str, Any]:
 
 def test_pictures_are_the_store_s_bytes(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    written = write_atlas(record, store, tmp_path / "out", lambda done, total: steps.append((done, total)))
-    assert written == Written(pages=29, changed=len(contents(tmp_path / "out")) - 1, removed=0, unchanged=False)
-    assert steps == [(n, 29) for n in range(1, 30)]
+    written = write_atlas(record, store, tmp_path / "out", progress=lambda done, total: steps.append((done, total)))
+    count = len(contents(tmp_path / "out")) - 1
+    assert (written.pages, written.changed, written.removed, written.unchanged) == (33, count, 0, False)
+    assert steps == [*((n, 33) for n in range(1, 29)), (33, 33)]
     renderings = record["layers"][1]["channels_shown"][3]["renderings"]
     for name, recipe in (("3.webp", "main"), ("3.negative.webp", "negative")):
         assert (tmp_path / "out" / "mixed2" / name).read_bytes() == store.get(renderings[recipe]["key"]).picture
@@ -64,7 +69,7 @@ def test_a_second_build_touches_nothing_and_imports_nothing_heavy(
         "from atlas.pages.write import write_atlas\n"
         "store = Store(sys.argv[1])\n"
         "written = write_atlas(store.get_atlas('toy'), store, Path(sys.argv[2]))\n"
-        "assert written.unchanged and written.pages == 29 and written.changed == 0, written\n"
+        "assert written.unchanged and written.pages == 33 and written.changed == 0, written\n"
         "print(sorted({'jinja2', 'PIL', 'yaml', 'tensorflow', 'keras'} & set(sys.modules)))\n"
     )
     command = [sys.executable, "-c", code, store.address, str(tmp_path / "out")]
@@ -87,8 +92,8 @@ def test_only_what_changes_is_written(record: dict[str, Any], store: Store, tmp_
     record["layers"][0]["channels_shown"][6]["renderings"]["main"]["error"] = "another reason"
     written = write_atlas(record, store, out)
     touched = {name for name, identity in identities(out).items() if before.get(name) != identity}
-    assert touched == {"mixed0/6.html", "manifest.json", "_/files.json"}
-    assert (written.changed, written.removed) == (2, 0)
+    assert touched == {"mixed0/6.html", "mixed0/6.json", "mixed0/layer.json", "_/files.json"}
+    assert (written.changed, written.removed) == (3, 0)
 
 
 @pytest.mark.parametrize("damage", ["delete", "cut"])
@@ -114,9 +119,21 @@ def test_files_no_longer_wanted_go_and_others_stay(record: dict[str, Any], store
     assert written.removed > 30
     assert sorted(path.name for path in (out / "mixed0").iterdir()) == ["notes.txt"]
     assert (out / "CNAME").read_text() == "atlas.example"
-    assert not (out / "_" / "sheets" / "mixed0").exists()
+    assert not (out / "_" / "thumbs" / "mixed0").exists()
     write_atlas(record, store, tmp_path / "fresh")
     assert contents(tmp_path / "fresh").items() <= contents(out).items()
+
+
+def test_what_somebody_puts_at_an_address_that_is_not_in_use_stays(
+    record: dict[str, Any], store: Store, tmp_path: Path
+) -> None:
+    write_atlas(record, store, tmp_path / "out")
+    names = ["sitemap.xml", "pictures.zip", "_/theme.css", "mixed0/3._frames.webp"]
+    for name in names:
+        (tmp_path / "out" / name).write_text("mine")
+    written = write_atlas({**record, "title": "Another"}, store, tmp_path / "out")
+    assert written.removed == 0
+    assert {(tmp_path / "out" / name).read_text() for name in names} == {"mine"}
 
 
 @pytest.mark.parametrize("foreign", ["thesis.tex", "_/files.json", "index.html"])
@@ -143,17 +160,20 @@ def test_an_interrupted_build_goes_on_to_the_same_site(
 ) -> None:
     calls = 0
 
-    def get(key: str) -> Entry:
+    real = Store.get
+
+    def get(self: Store, key: str) -> Entry:
         nonlocal calls
         calls += 1
         if calls == 40:
             raise KeyboardInterrupt
-        return Store.get(store, key)
+        return real(self, key)
 
-    monkeypatch.setattr(store, "get", get)
     out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        write_atlas(record, store, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "get", get)
+        with pytest.raises(KeyboardInterrupt):
+            write_atlas(record, store, out)
     gone = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
@@ -200,3 +220,111 @@ def test_layers_with_names_that_are_no_folder_are_refused_before_anything_is_wri
     with pytest.raises(SiteError, match="expected a name that can be a file"):
         write_atlas(record, store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_are_there_are_not_made_again(
+    record: dict[str, Any], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from atlas.pages import images
+
+    out = tmp_path / "out"
+    write_atlas(record, store, out)
+    whole = contents(out)
+    made: list[Any] = []
+    monkeypatch.setattr(images, "webp", lambda image: made.append(image) or b"")
+    record["title"] = "Another title"
+    assert write_atlas(record, store, out).changed > 30
+    assert made == []
+    assert {name for name in whole if contents(out)[name] != whole[name] and name.endswith(".webp")} == set()
+
+
+def test_several_processes_write_the_same_site(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    layers = {"mixed0": 256, "mixed2": 200, "mixed3": 16}
+    record = make_atlas(store, layers=layers, recipes=("main",), distinct=2, side=8)
+    steps: list[tuple[int, int]] = []
+    write_atlas(record, store, tmp_path / "one")
+    two = write_atlas(record, store, tmp_path / "two", workers=2, progress=lambda *step: steps.append(step))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert steps[-1] == (two.pages, two.pages)
+    assert two.changed == len(contents(tmp_path / "two")) - 1
+
+
+def test_a_zip_holds_every_picture_and_is_the_same_each_time(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    record = make_atlas(store, distinct=6, side=32, zip=True)
+    write_atlas(record, store, tmp_path / "a")
+    time.sleep(2.1)  # a zip counts in two seconds
+    write_atlas(record, store, tmp_path / "b")
+    assert (tmp_path / "a/pictures.zip").read_bytes() == (tmp_path / "b/pictures.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a/pictures.zip") as file:
+        names = file.namelist()
+        assert names == sorted(names)
+        pictures = {f"toy/{path.relative_to(tmp_path / 'a').as_posix()}" for path in (tmp_path / "a").rglob("*.webp")}
+        assert {name for name in pictures if "/_/" not in name and "sheet" not in name} == set(names)
+        assert file.read("toy/mixed0/1.webp") == (tmp_path / "a/mixed0/1.webp").read_bytes()
+
+
+def test_a_base_address_gives_a_sitemap_and_cards(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    record = make_atlas(store, distinct=6, side=32, base_url="https://example.org/v/toy")
+    write_atlas(record, store, tmp_path / "out")
+    places = re.findall("<loc>(.*?)</loc>", (tmp_path / "out/sitemap.xml").read_text())
+    assert len(places) == 32
+    assert "https://example.org/v/toy/mixed0/3.html" in places
+    page = (tmp_path / "out/mixed0/3.html").read_text()
+    assert '<meta property="og:image" content="https://example.org/v/toy/mixed0/3.webp">' in page
+    assert '<link rel="canonical" href="https://example.org/v/toy/mixed0/3.html">' in page
+    assert 'href="/v/toy/_/site.css"' in (tmp_path / "out/404.html").read_text()
+    assert check_site(tmp_path / "out") == []
+
+
+def test_templates_of_one_s_own_extend_ours(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    (own / ".git").mkdir(parents=True)
+    (own / "channel.html").write_text(
+        '{% extends "original/channel.html" %}'
+        "{% block content %}{{ super() }}<p>Ask about {{ number }}.</p>{% endblock %}"
+    )
+    logo = tmp_path / "lab.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+    write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+    page = (tmp_path / "out/mixed0/3.html").read_text()
+    assert "<p>Ask about 3.</p>" in page
+    assert "The picture excites the channel" in page
+    assert 'src="../_/logo.svg"' in page
+    assert (tmp_path / "out/_/logo.svg").read_text() == logo.read_text()
+    assert "Ask about" not in (tmp_path / "out/mixed0/index.html").read_text()
+    (own / "channel.html").write_text("{{ nonsense.more }}")
+    with pytest.raises(SiteError, match=r"template channel.html.*'nonsense' is undefined"):
+        write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+    (own / "channel.html").write_text("{{ 1 / 0 }}")
+    with pytest.raises(SiteError, match=r"template channel.html.*division by zero"):
+        write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+    (own / "channel.html").write_bytes(b"caf\xe9")
+    with pytest.raises(SiteError, match=r"template channel.html.*decode"):
+        write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+    (own / "channel.html").write_text("{% block %}")
+    with pytest.raises(SiteError, match=r"template channel.html:1"):
+        write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+
+
+def test_a_logo_is_a_picture_of_any_size(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
+    logo = tmp_path / "lab.png"
+    Image.new("RGB", (300, 100)).save(logo)
+    write_atlas(record, store, tmp_path / "out", Theme(None, logo))
+    assert 'src="../_/logo.png"' in (tmp_path / "out/mixed0/3.html").read_text()
+    assert check_site(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("accent", ["#ffff00", "#000000", "#ffffff", "#2a6f6b", "#a5401f"])
+def test_a_colour_of_one_s_own_can_be_read(make_atlas: Make, store: Store, tmp_path: Path, accent: str) -> None:
+    record = make_atlas(store, layers={"mixed0": 2}, distinct=1, side=8, accent=accent)
+    write_atlas(record, store, tmp_path / "out")
+    light, dark = re.findall("--accent: (#[0-9a-f]{6})", (tmp_path / "out/_/theme.css").read_text())
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    assert (luminance("#fdfdfc") + 0.05) / (luminance(light) + 0.05) >= 4.49
+    assert (luminance(dark) + 0.05) / (luminance("#0f0f10") + 0.05) >= 4.49
+    assert light == accent or accent in ("#ffff00", "#ffffff")

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atlas.errors import ConfigError
-from atlas.spec.load import check_request
+from atlas.spec.load import check_request, load_request
 from atlas.spec.recipes import RECIPES
 from tests.spec.conftest import CATALOG
 
@@ -290,3 +290,21 @@ def test_octaves_need_a_step_each_and_a_size_that_the_network_takes(read):
     assert any("at least one step for each of 4 octaves" in one for one in problems(read, BASE + dream + "steps: 3}\n"))
     found = problems(read, BASE + dream + "size: 128}\n")
     assert any("recipes.dream.size: expected the network to see at least 75 pixels" in one for one in found)
+
+
+def test_an_atlas_of_random_weights_has_an_address_of_its_own(tmp_path):
+    path = tmp_path / "pub.yaml"
+    path.write_text(
+        "network: vgg19\nlayers: [block1_conv1]\noutput: site/pub\nsite: {base_url: https://example.org/pub/}\n"
+    )
+    assert load_request(path, {}, CATALOG).website.base_url == "https://example.org/pub/"
+    random = load_request(path, {"weights": "random"}, CATALOG)
+    assert (random.website.base_url, random.output.name) == ("https://example.org/pub-random/", "pub-random")
+
+
+@pytest.mark.parametrize("address", ["http:///", "https://", "ftp://example.org/", "https://example.org/a b/"])
+def test_a_base_address_has_a_host(tmp_path, address):
+    path = tmp_path / "pub.yaml"
+    path.write_text(f"network: vgg19\nlayers: [block1_conv1]\nsite: {{base_url: '{address}'}}\n")
+    with pytest.raises(ConfigError, match=r"site\.base_url"):
+        load_request(path, {}, CATALOG)

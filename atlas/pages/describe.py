@@ -1,0 +1,215 @@
+"""What the site tells machines: manifest.json, a JSON file for each layer and each channel, and the scripts' own data.
+
+Addresses inside are from the atlas's folder. The schemas are described in docs/site.md.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from atlas.pages import addresses, images
+from atlas.pages.likeness import Compared, Near
+from atlas.pages.manifest import GENERATOR, SCHEMA
+from atlas.pages.numbers import Numbers
+from atlas.pages.pictures import ByRecipe
+from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+
+
+def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
+    """manifest.json: what the atlas is, and where its layers' data lie; ``cover`` is width and height in px."""
+    shown = sum(len(layer.shown) for layer in atlas.layers)
+    return to_json(
+        {
+            "generator": GENERATOR,
+            "schema": SCHEMA,
+            "name": atlas.name,
+            "title": atlas.title,
+            "network": vars(atlas.network),
+            "weights": vars(atlas.weights),
+            "recipes": atlas.recipes,
+            "cover": cover and {"address": addresses.COVER, "width": cover[0], "height": cover[1]},
+            "channels": shown,
+            "pages": page_count(atlas),
+            "zip": addresses.ZIP if atlas.site.zip else None,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "page": addresses.layer_page(layer.name),
+                    "data": addresses.layer_data(layer.name),
+                    "channels": layer.channels,
+                    "shown": len(layer.shown),
+                }
+                for layer in atlas.layers
+            ],
+        }
+    )
+
+
+def page_count(atlas: Atlas) -> int:
+    """How many pages an atlas has: home, compare, glossary, about and not found; its layers; its channels."""
+    return 5 + len(atlas.layers) + sum(len(layer.shown) for layer in atlas.layers)
+
+
+def channel(
+    atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, near: Mapping[str, list[Near]]
+) -> dict[str, Any]:
+    """All that is told of a channel but its recipes."""
+    branch = layer.branch(one.number)
+    return {
+        "layer": layer.name,
+        "channel": one.number,
+        "page": addresses.channel_page(layer.name, one.number),
+        "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
+        "branch": branch.name if branch else None,
+        "note": vars(one.note) if one.note else None,
+        "near": {where: [vars(other) for other in found] for where, found in near.items()},
+        "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
+    }
+
+
+def channel_file(
+    atlas: Atlas, layer: Layer, told: dict[str, Any], numbers: ByRecipe, configs: Mapping[str, str]
+) -> bytes:
+    """A channel's own file: what is told of it, with the network, the recipes in full, and every step's score."""
+    renderings = {
+        recipe: {**value, "recipe": layer.recipes.get(recipe), "config": configs[recipe]}
+        for recipe, value in told["renderings"].items()
+    }
+    for recipe, value in renderings.items():
+        made = numbers.get((told["channel"], recipe))
+        if made and made.trace:
+            value["trace"] = [_number(score) for score in made.trace]
+    head = {
+        "generator": GENERATOR,
+        "schema": SCHEMA,
+        "atlas": atlas.title,
+        "network": vars(atlas.network),
+        "weights": vars(atlas.weights),
+    }
+    return to_json({**head, **told, "renderings": renderings})
+
+
+def layer_file(atlas: Atlas, layer: Layer, told: list[dict[str, Any]], numbers: ByRecipe) -> bytes:
+    """A layer's file: its facts and what is told of every channel."""
+    facts = {name: getattr(layer, name) for name in ("name", "channels", "receptive_field", "stride", "kind", "relu")}
+    return to_json(
+        {
+            "generator": GENERATOR,
+            "schema": SCHEMA,
+            "atlas": atlas.title,
+            **facts,
+            "page": addresses.layer_page(layer.name),
+            "branches": [vars(branch) for branch in layer.branches],
+            "recipes": layer.recipes,
+            "sheet": {
+                "address": addresses.layer_sheet(layer.name),
+                "tile": images.TILE,
+                "columns": images.COLUMNS,
+            }
+            if addresses.pictured(atlas, layer)
+            else None,
+            "whole": _renderings(atlas, layer, None, layer.whole, numbers),
+            "shown": told,
+        }
+    )
+
+
+def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compared | None) -> bytes:
+    """What the scripts of the pages need of a layer, as a script that hands it over: ``atlas.give(data)``.
+
+    Lists run over the channels shown; ``states`` has a letter for each (``a`` activated, ``d`` dead, ``f`` failed,
+    ``m`` missing), by recipe, as ``scores``. ``map`` is the number of columns and each picture's cell, counted by rows.
+    """
+    rows = [compared.rows.get(one.number) if compared else None for one in layer.shown]
+    data: dict[str, Any] = {
+        "main": atlas.main,
+        "channels": [one.number for one in layer.shown],
+        "states": {
+            recipe: "".join(one.renderings[recipe].state[0] for one in layer.shown)
+            for recipe in atlas.recipes
+            if recipe not in layer.whole
+        },
+        "scores": {
+            recipe: [_end(numbers.get((one.number, recipe))) for one in layer.shown]
+            for recipe in atlas.recipes
+            if recipe not in layer.whole
+        },
+        "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+    }
+    if compared:
+        columns = int(compared.cells[:, 0].max()) + 1
+        cells, colours = compared.cells, compared.by_colour
+        data["colours"] = [None if row is None else colours[row] for row in rows]
+        data["map"] = [
+            columns,
+            [None if row is None else int(cells[row, 1]) * columns + int(cells[row, 0]) for row in rows],
+        ]
+        data["rows"] = rows
+        data["axes"] = compared.axes_text
+    return f"atlas.give({_script(data)});\n".encode()
+
+
+def search_script(atlas: Atlas) -> bytes:
+    """What search looks through, as a script: for each layer its channels, their states and the user's notes."""
+    rows = [
+        {
+            "layer": layer.name,
+            "channels": _runs([one.number for one in layer.shown]),
+            "states": "".join(one.renderings[atlas.main].state[0] for one in layer.shown),
+            "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
+            "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+        }
+        for layer in atlas.layers
+    ]
+    return f"atlas.give({_script(rows)});\n".encode()
+
+
+def to_json(value: Any) -> bytes:
+    """A JSON file: equal values give equal bytes. (Not indented: that is ten times slower.)"""
+    return (json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _renderings(
+    atlas: Atlas, layer: Layer, number: int | None, renderings: Mapping[str, Rendering], numbers: ByRecipe
+) -> dict[str, Any]:
+    described = {}
+    for recipe, rendering in renderings.items():
+        value: dict[str, Any] = {"state": rendering.state, "key": rendering.key}
+        if made := numbers.get((number, recipe)):
+            places = [addresses.picture(atlas, layer.name, number, recipe, n) for n in range(layer.repeats(recipe))]
+            value |= {"picture": places[0], "repeats": places[1:], "size": [made.height, made.width]}
+            value["score"] = {name: _number(getattr(made, name)) for name in ("start", "grey", "end")}
+            if made.frames:
+                value["frames"] = {"address": addresses.frames(atlas, layer.name, number, recipe), **vars(made.frames)}
+            if made.maps:
+                value["maps"] = {"address": addresses.maps(atlas, layer.name, number, recipe), **vars(made.maps)}
+        if rendering.error:
+            value["error"] = rendering.error
+        described[recipe] = value
+    return described
+
+
+def _end(numbers: Numbers | None) -> float | None:
+    return _number(numbers.end) if numbers else None
+
+
+def _number(value: float | None) -> float | None:
+    """A number to six digits; None where it is not finite."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def _runs(numbers: list[int]) -> list[list[int]]:
+    """Rising numbers as runs ``[first, last]``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return runs
+
+
+def _script(value: Any) -> str:
+    """A value as JavaScript: JSON is, in files of its own."""
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,157 @@
+"""A layer's part of the site: its pictures, its page, its channels' pages, and their data."""
+
+from collections.abc import Callable, Mapping
+
+from atlas.pages import addresses, describe, views, words
+from atlas.pages.diagram import Diagram
+from atlas.pages.ledger import Writer
+from atlas.pages.likeness import Compared, Near, read_compared
+from atlas.pages.picture_config import PictureConfigs, recipe_text
+from atlas.pages.pictures import ByRecipe, write_pictures
+from atlas.pages.templating import Pages
+from atlas.pages.tree import Atlas, Channel, Layer
+from atlas.store.store import Store
+
+
+class LayerBuilder:
+    """Writes all of one layer. ``network`` is the small drawing of the network on every page of a channel."""
+
+    def __init__(self, atlas: Atlas, layer: Layer, store: Store, writer: Writer, pages: Pages, network: Diagram):
+        self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
+        self.network = network
+        place = atlas.layers.index(layer)
+        self.before = atlas.layers[place - 1] if place else None
+        self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
+
+    def pictures(self) -> ByRecipe:
+        """Write the layer's pictures; the numbers of each."""
+        return write_pictures(self.atlas, self.layer, self.store, self.writer)
+
+    def build(self, numbers: ByRecipe, tick: Callable[[], None]) -> None:
+        """Write the layer's pages and data, from the numbers of its pictures; ``tick`` is called after each page."""
+        configs = PictureConfigs(self.atlas, self.layer)
+        compared = read_compared(self.atlas, self.layer, self.store)
+        near = self._near(compared)
+        self._page(numbers, compared is not None)
+        tick()
+        current = self.layer.name
+        address = addresses.layer_page(current)
+        mini = self.pages.part("parts.html", "network", address, self.network, None, current)
+        told = []
+        for index, channel in enumerate(self.layer.shown):
+            described = describe.channel(self.atlas, self.layer, channel, numbers, near.get(channel.number, {}))
+            told.append(described)
+            own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
+            self.writer.put(
+                addresses.channel_data(current, channel.number),
+                describe.channel_file(self.atlas, self.layer, described, numbers, own),
+            )
+            self._channel(index, channel, numbers, own, near.get(channel.number, {}), mini)
+            tick()
+        self.writer.put(addresses.layer_data(current), describe.layer_file(self.atlas, self.layer, told, numbers))
+        script = describe.layer_script(self.atlas, self.layer, numbers, compared)
+        self.writer.put(addresses.layer_script(current), script)
+
+    def _near(self, compared: Compared | None) -> dict[int, dict[str, list[Near]]]:
+        """What is most like each channel: in this layer, in the one before and in the one after, by layer."""
+        if compared is None:
+            return {}
+        rows = {self.layer.name: compared.near}
+        before = read_compared(self.atlas, self.before, self.store) if self.before else None
+        after = read_compared(self.atlas, self.after, self.store) if self.after else None
+        if before and compared.before.size:
+            rows[before.layer] = compared.near_in(before)
+        if after and after.before.size:
+            rows[after.layer] = compared.near_after(after)
+        return {channel: {layer: found[row] for layer, found in rows.items()} for channel, row in compared.rows.items()}
+
+    def _page(self, numbers: ByRecipe, compared: bool) -> None:
+        atlas, layer = self.atlas, self.layer
+        states = [channel.renderings[atlas.main].state for channel in layer.shown]
+        address = addresses.layer_page(layer.name)
+        made = addresses.pictured(atlas, layer)
+        page = self.pages.page(
+            "layer.html",
+            address,
+            layer=layer,
+            groups=views.grid(atlas, layer),
+            sight=words.sight(layer.receptive_field, atlas.network),
+            kind=words.KIND_WORDS.get(layer.kind, layer.kind),
+            compared=compared,
+            script=addresses.layer_script(layer.name),
+            sheet=addresses.layer_sheet(layer.name) if made else None,
+            whole=[
+                views.rendering_view(
+                    atlas, layer, None, recipe, numbers.get((None, recipe)), recipe_text(layer.recipes[recipe])
+                )
+                for recipe in layer.whole
+            ],
+            dead=states.count("dead"),
+            failed=states.count("failed"),
+            missing=states.count("missing"),
+            previous=self.before.name if self.before else None,
+            next=self.after.name if self.after else None,
+            **self._card(made[0].number if made else None, numbers),
+        )
+        self.writer.put(address, page)
+
+    def _channel(
+        self,
+        index: int,
+        channel: Channel,
+        numbers: ByRecipe,
+        configs: Mapping[str, str],
+        near: Mapping[str, list[Near]],
+        mini: str,
+    ) -> None:
+        atlas, layer, shown = self.atlas, self.layer, self.layer.shown
+        renderings = [
+            views.rendering_view(
+                atlas,
+                layer,
+                channel,
+                recipe,
+                numbers.get((channel.number, recipe)),
+                configs[recipe],
+            )
+            for recipe in channel.renderings
+        ]
+        alike = [one.channel for one in near.get(layer.name, ())][:2]
+        address = addresses.channel_page(layer.name, channel.number)
+        page = self.pages.page(
+            "channel.html",
+            address,
+            layer=layer,
+            number=channel.number,
+            note=channel.note,
+            main=renderings[0],
+            others=renderings[1:],
+            branch=layer.branch(channel.number),
+            copy=views.copy_of(atlas, layer, channel.number),
+            sight=words.sight(layer.receptive_field, atlas.network),
+            previous=views.cell(atlas, layer, shown[index - 1]) if index else None,
+            next=views.cell(atlas, layer, shown[index + 1]) if index + 1 < len(shown) else None,
+            near=views.near_rows(atlas, [(f"In {name}", near[name]) for name in _in_order(atlas, layer, near)]),
+            comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
+            mini=mini,
+            data=addresses.channel_data(layer.name, channel.number),
+            citation=words.citation(atlas, layer, channel.number),
+            elsewhere=views.elsewhere(atlas, layer, channel.number),
+            **self._card(channel.number, numbers),
+        )
+        self.writer.put(address, page)
+
+    def _card(self, channel: int | None, numbers: ByRecipe) -> dict[str, views.Picture]:
+        """The picture of a page's social card."""
+        made = numbers.get((channel, self.atlas.main)) if channel is not None else None
+        if made is None:
+            return {}
+        address = addresses.picture(self.atlas, self.layer.name, channel, self.atlas.main)
+        alt = f"The picture made for {self.layer.name} channel {channel}"
+        return {"card": views.Picture(address, made.width, made.height, alt)}
+
+
+def _in_order(atlas: Atlas, layer: Layer, near: Mapping[str, list[Near]]) -> list[str]:
+    """The layers that are told of: the layer itself, then those before and after it."""
+    names = [one.name for one in atlas.layers if one.name in near and one.name != layer.name]
+    return [name for name in (layer.name, *names) if name in near]

@@ -1,0 +1,136 @@
+"""The pictures of a layer on their way from the store to the site: copied, and made small, where that is to be done."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from atlas.canonical import digest
+from atlas.pages import addresses, images
+from atlas.pages.diagram import MOST
+from atlas.pages.ledger import Writer
+from atlas.pages.numbers import Numbers, read_numbers
+from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+from atlas.store.entry import Entry
+from atlas.store.store import Store
+
+VERSION = 1  # of how small pictures are made: raised when they are made otherwise
+THREADS = 4  # Pillow lets go of Python's lock while it works
+AHEAD = 64  # pictures in the making
+
+ByRecipe = dict[tuple[int | None, str], Numbers]  # by channel, None for the whole layer, and recipe
+
+
+def write_pictures(atlas: Atlas, layer: Layer, store: Store, writer: Writer) -> ByRecipe:
+    """Write every picture of a layer that is not there already; the numbers of each rendering."""
+    wanted = list(addresses.renderings(layer))
+    numbers: ByRecipe = {}
+    making: deque[tuple[str, str, Future[bytes]]] = deque()
+
+    def put(most: int) -> None:
+        while len(making) > most:
+            name, source, future = making.popleft()
+            writer.put(name, future.result(), source)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        entries = store.get_all(str(rendering.key) for _, _, rendering in wanted)
+        for (number, recipe, rendering), entry in zip(wanted, entries, strict=True):
+            numbers[number, recipe] = read_numbers(entry)
+            for name, data in _copies(atlas, layer, number, recipe, entry):
+                if not writer.has(name, _source(rendering)):
+                    writer.put(name, data, _source(rendering))
+            for name, make in _made(atlas, layer, number, recipe, entry, store.where(entry.key)):
+                if not writer.has(name, _source(rendering, VERSION)):
+                    making.append((name, _source(rendering, VERSION), pool.submit(make)))
+            put(AHEAD)
+        put(0)
+    _sheets(atlas, layer, writer)
+    return numbers
+
+
+def representatives(atlas: Atlas, layer: Layer) -> list[Channel]:
+    """The few channels that stand for a layer on the home page: live ones where there are some."""
+    made = addresses.pictured(atlas, layer)
+    live = [channel for channel in made if channel.renderings[atlas.main].state == "activated"]
+    return images.spread(live or made, addresses.STRIP)
+
+
+def write_cover(atlas: Atlas, writer: Writer) -> int:
+    """Write the picture that stands for the whole atlas; how many pictures are in it, 0 when there are none."""
+    pairs = [(layer, channel) for layer in atlas.layers for channel in representatives(atlas, layer)]
+    chosen = images.spread(pairs, images.cover_side(len(pairs)) ** 2)
+    source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in chosen])
+    if chosen and not writer.has(addresses.COVER, source):
+        names = [addresses.picture(atlas, layer.name, channel.number, atlas.main) for layer, channel in chosen]
+        writer.put(addresses.COVER, images.cover([_open(writer.output, name) for name in names]), source)
+    return len(chosen)
+
+
+def write_drawing(atlas: Atlas, writer: Writer) -> list[str]:
+    """Write the thumbnails in the drawing of the network, in a row; the layers that have one."""
+    few = atlas.layers if len(atlas.layers) <= MOST else ()
+    stands = [(layer, some[len(some) // 2]) for layer in few if (some := representatives(atlas, layer))]
+    if stands:
+        source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in stands])
+        if not writer.has(addresses.DRAWING, source):
+            made = [_thumbnails(atlas, layer, [channel], writer)[0] for layer, channel in stands]
+            writer.put(addresses.DRAWING, images.sheet(made, images.drawn_side(len(made)), len(made)), source)
+    return [layer.name for layer, _ in stands]
+
+
+def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry) -> Iterator[tuple[str, bytes]]:
+    """The files that are just as they are in the entry."""
+    for repeat, picture in enumerate([entry.picture, *(one.tobytes() for one in entry.repeats)]):
+        yield addresses.picture(atlas, layer.name, number, recipe, repeat), picture
+    if "frames" in entry.artefacts:
+        yield addresses.frames(atlas, layer.name, number, recipe), entry.artefacts["frames"].tobytes()
+
+
+def _made(
+    atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry, where: str
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The files that are made of what is in the entry."""
+    if recipe == atlas.main and number is not None:
+        yield (
+            addresses.thumbnail(layer.name, number),
+            lambda: images.webp(images.squared(images.opened(entry.picture, where), images.THUMBNAIL)),
+        )
+    if "maps" in entry.artefacts:
+        yield (
+            addresses.maps(atlas, layer.name, number, recipe),
+            lambda: images.activation_maps(entry.artefacts["maps"]),
+        )
+
+
+def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
+    """The layer's sheet of all thumbnails, and its strip on the home page."""
+    kinds = (
+        (addresses.layer_sheet(layer.name), layer.shown, images.TILE, images.COLUMNS),
+        (addresses.strip(layer.name), representatives(atlas, layer), images.THUMBNAIL, addresses.STRIP),
+    )
+    if not addresses.pictured(atlas, layer):
+        return
+    for name, channels, side, columns in kinds:
+        sources = [_source(channel.renderings[atlas.main], VERSION) for channel in channels]
+        if not writer.has(name, digest(sources)):
+            writer.put(name, images.sheet(_thumbnails(atlas, layer, channels, writer), side, columns), digest(sources))
+
+
+def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image | None]:
+    return [
+        _open(writer.output, addresses.thumbnail(layer.name, channel.number))
+        if channel.renderings[atlas.main].key
+        else None
+        for channel in channels
+    ]
+
+
+def _open(output: Path, name: str) -> Image.Image:
+    return images.opened((output / name).read_bytes(), str(output / name))
+
+
+def _source(rendering: Rendering, version: int = 0) -> str:
+    """What a file was made from: an entry, by a version of what is done with it."""
+    return f"{rendering.checksum or rendering.key or ''}.{version}"

@@ -1,0 +1,153 @@
+"""What an atlas is, as the pages see it: a frozen typed tree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+STATES = ("activated", "dead", "failed", "missing")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network: ``size`` is the side in pixels of its training pictures; ``note`` a sentence to show, or empty.
+
+    ``asked`` holds the keys of a configuration that ask for it.
+    """
+
+    id: str
+    title: str
+    size: int
+    paper: str
+    note: str
+    asked: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights come from: ``kind`` is ``imagenet``, ``embedded``, ``random``, ``own`` or ``file``."""
+
+    kind: str
+    digest: str
+    description: str
+    licence: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """How the pages look and where they will lie; None for what was not said. ``accent`` is like ``#a5401f``."""
+
+    base_url: str | None
+    accent: str | None
+    footer: str | None
+    zip: bool
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A run of channels that one branch of a concatenated layer makes: ``first`` and ``last`` are both inside.
+
+    ``copies`` names the layer whose channels these are, in order, max-pooled or as they are; else it is empty.
+    """
+
+    name: str
+    first: int
+    last: int
+    copies: str
+
+
+@dataclass(frozen=True)
+class OutlineLayer:
+    """One layer of the whole network, in the atlas or not. ``receptive_field`` in px, None: sees the whole picture."""
+
+    name: str
+    channels: int
+    receptive_field: int | None
+    stride: int
+    kind: str
+    branches: tuple[Branch, ...]
+    in_atlas: bool
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What came of one recipe for one channel. ``key`` names the store's entry: activated and dead ones have one.
+
+    ``checksum`` is the entry's, so that one that was made again is known from the one before.
+    """
+
+    key: str | None
+    state: str
+    checksum: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A user's own name and remark for a channel; either may be empty."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel that the atlas shows: its number within the layer, and its renderings by recipe."""
+
+    number: int
+    renderings: Mapping[str, Rendering]
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer that the atlas shows.
+
+    ``recipes`` are in full, by name; ``whole`` has what came of those that make one picture of the whole layer,
+    ``shown`` the channels by number. ``likeness`` is the key of what came of comparing its pictures, or None.
+    """
+
+    name: str
+    channels: int
+    receptive_field: int | None
+    stride: int
+    kind: str
+    relu: bool
+    branches: tuple[Branch, ...]
+    recipes: Mapping[str, Any]
+    whole: Mapping[str, Rendering]
+    shown: tuple[Channel, ...]
+    likeness: str | None
+
+    def repeats(self, recipe: str) -> int:
+        """How many pictures of one job the recipe makes."""
+        return int(self.recipes.get(recipe, {}).get("repeats", 1))
+
+    def branch(self, channel: int) -> Branch | None:
+        """The branch that makes the channel, or None in a layer without branches."""
+        return next((branch for branch in self.branches if branch.first <= channel <= branch.last), None)
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output."""
+
+    name: str
+    title: str
+    network: Network
+    weights: Weights
+    site: Site
+    recipes: tuple[str, ...]
+    outline: tuple[OutlineLayer, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def main(self) -> str:
+        """The name of the recipe whose pictures stand on the grids."""
+        return self.recipes[0]
+
+    @cached_property
+    def index(self) -> Mapping[str, tuple[Layer, Mapping[int, Channel]]]:
+        """Each layer by its name, with its channels by number."""
+        return {layer.name: (layer, {one.number: one for one in layer.shown}) for layer in self.layers}

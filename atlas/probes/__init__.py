@@ -1,0 +1,1 @@
+"""What pictures do in a network, once they are made."""
