@@ -128,8 +128,6 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
-    import joblib  # counts what affinity and cgroups leave to this process
-
     from atlas.pages.theme import Theme
     from atlas.pages.write import write_atlas, write_shelf
 
@@ -137,11 +135,9 @@ def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list
     if prepared.store.get_atlas(request.name) != record:
         prepared.store.put_atlas(request.name, record)
     theme = Theme(request.website.templates, request.website.logo)
-    here = request.compute.backend == "processes" and isinstance(request.compute.workers, int)
-    workers = (
-        request.compute.workers if here else joblib.cpu_count()
-    )  # on a cluster pages are written here all the same
-    written = write_atlas(record, prepared.store, request.output, theme, workers, watch.writing)
+    compute = request.compute
+    asked = compute.workers if compute.backend == "processes" and isinstance(compute.workers, int) else None
+    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing)
     shelf = write_shelf(request.output.absolute().parent)
     summary |= {"site": str(request.output / "index.html"), "pages_changed": written.changed, "shelf": shelf}
     summary["seconds"] = {"pictures": round(written.pictures, 2), "pages": round(written.making, 2)}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from joblib import cpu_count  # what affinity and cgroups leave to this process
+
 from atlas.canonical import digest
 from atlas.pages import addresses, describe, images, views, words
 from atlas.pages.diagram import LARGE, MINI, diagram
@@ -70,7 +72,9 @@ class _Layers:
 _layers: list[_Layers] = []  # of a process that builds some: one
 
 
-def build(atlas: Atlas, store: Store, theme: Theme, writer: Writer, workers: int, tick: Callable[[int], None]) -> Times:
+def build(
+    atlas: Atlas, store: Store, theme: Theme, writer: Writer, workers: int | None, tick: Callable[[int], None]
+) -> Times:
     """Make every file; ``tick`` is told of so many more pages."""
     for name, data in statics(theme, atlas.site.accent).items():
         writer.put(addresses.static(name), data)
@@ -84,17 +88,18 @@ def build(atlas: Atlas, store: Store, theme: Theme, writer: Writer, workers: int
     return replace(times, pages=times.pages + time.perf_counter() - began)
 
 
-def _built(layers: _Layers, workers: int, tick: Callable[[int], None]) -> Iterator[_Made]:
+def _built(layers: _Layers, workers: int | None, tick: Callable[[int], None]) -> Iterator[_Made]:
     """The layers, the largest first, here or in processes of their own."""
     sizes = {layer.name: len(layer.shown) for layer in layers.atlas.layers}
     names = sorted(sizes, key=lambda name: -sizes[name])
-    own_memory = layers.store.startswith("memory://")
-    if workers < 2 or len(names) < 2 or sum(sizes.values()) < APART or own_memory:
+    few = len(names) < 2 or sum(sizes.values()) < APART
+    count = 1 if few or layers.store.startswith("memory://") else min(workers or cpu_count(), len(names))
+    if count < 2:
         for name in names:
             yield layers.build(name, lambda: tick(1))
         return
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(min(workers, len(names)), spawn, _begin, (layers,)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(count, spawn, _begin, (layers,)) as pool:
         for future in concurrent.futures.as_completed([pool.submit(_apart, name) for name in names]):
             made = future.result()
             yield made

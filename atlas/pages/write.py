@@ -44,13 +44,14 @@ def write_atlas(
     store: Store,
     output: Path,
     theme: Theme = Theme(),  # noqa: B008 (it cannot change)
-    workers: int = 1,
+    workers: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Make the folder of an atlas from its record and the entries it names. Same input, same bytes.
 
     Parameters: ``record`` is what the engine left in the store; ``output`` is the folder, made when it is missing;
-    ``workers`` is how many processes may write at once; ``progress`` is called with pages made and pages in all.
+    ``workers`` is how many processes may write at once, None for one on each core; ``progress`` is called with pages
+    made and pages in all.
 
     Raises: SiteError when ``output`` is not empty and not ours, when the record is not one, or when a layer's name
     cannot be a folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
