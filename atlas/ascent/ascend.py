@@ -15,7 +15,8 @@ class Image:
     """One image on its way; the repeats of a job are as many images, next to each other.
 
     ``start`` and ``parameters`` are parameters of the kernel's last stage, ``(*shape)``. ``trace`` and ``frames`` grow
-    with the steps: ``(steps, 4) float32`` and ``(count, s, s, 3) uint8`` each.
+    with the steps: ``(steps, 4) float32`` and ``(count, s, s, 3) uint8`` each; ``framed`` are the steps of the frames,
+    counted from the first of all octaves.
     """
 
     channel: int
@@ -24,6 +25,7 @@ class Image:
     parameters: np.ndarray
     trace: list[np.ndarray] = field(default_factory=list)
     frames: list[np.ndarray] = field(default_factory=list)
+    framed: list[int] = field(default_factory=list)
     settled: bool = False
 
 
@@ -63,6 +65,7 @@ def filled(kernel: Kernel, images: int) -> np.ndarray:
 def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray) -> None:
     """The steps of one stage: all at once, or window by window where images may settle; those that have drop out."""
     recipe, steps = kernel.recipe, len(rates)
+    begun = [sum(map(len, image.trace)) for image in images]  # steps that the octaves before took
     draws = [transforms.draw(recipe.transforms, stage.picture.size, steps, image.generator) for image in images]
     at = stage.begin(np.stack([image.parameters for image in images]))
     going, rises = np.arange(len(images)), np.zeros((0, len(images)))
@@ -76,9 +79,12 @@ def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray)
         channels = np.array([images[number].channel for number in batch], np.int32)
         to, done = stage.climb(channels, at.of(batch), some, rates[part], first)
         at.note(going, to)
+        taken = range(first, first + len(rates[part]))
+        framed = [step for step in taken if kernel.frame_every and step % kernel.frame_every == 0]
         for place, number in enumerate(going.tolist()):
             images[number].trace.append(done.trace[place])
             images[number].frames.append(done.frames[place])
+            images[number].framed += [begun[number] + step for step in framed]
         if recipe.settle and first + window < steps:
             rises = np.concatenate([rises[-1:], np.full((1, len(images)), np.nan)])
             rises[-1, going] = done.trace[: len(going), :, 0].mean(axis=1)

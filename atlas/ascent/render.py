@@ -20,7 +20,8 @@ class Rendering:
 
     ``pictures (repeats, size, size, 3) uint8``, the first is the main one; ``trace (steps, 4) float32`` as
     ``kernel.TRACED``, of the steps that were taken; ``maps (2, h, w) float32`` is where the objective looks, on the
-    start and on the picture; ``state`` is ``activated``, ``dead`` or ``failed`` (something was not finite); ``attempt``
+    start and on the picture; ``frames (count, size, size, 3) uint8`` are of before ``framed`` steps and, the last, the
+    finished picture; ``state`` is ``activated``, ``dead`` or ``failed`` (something was not finite); ``attempt``
     counts from 0; ``score`` and ``maximum`` are on the 8-bit picture.
     """
 
@@ -29,6 +30,7 @@ class Rendering:
     trace: np.ndarray
     maps: np.ndarray
     frames: np.ndarray
+    framed: tuple[int, ...]
     state: str
     settled: bool
     attempt: int
@@ -127,6 +129,7 @@ def _rendering(
         trace=trace,
         maps=np.stack([measured[name].field[first] for name in ("start", "end")]),
         frames=_frames(image, pictures[first]) if kernel.frame_every else pictures[:0],
+        framed=tuple(image.framed),
         state="failed" if not finite else "activated" if _activated(kernel, score, maximum) else "dead",
         settled=image.settled,
         attempt=attempt,

@@ -129,12 +129,13 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
     from atlas.pages.theme import Theme
-    from atlas.pages.write import write_atlas, write_shelf
+    from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
     if prepared.store.get_atlas(request.name) != record:
         prepared.store.put_atlas(request.name, record)
-    theme = Theme(request.website.templates, request.website.logo)
+    website = request.website
+    theme = Theme(website.templates, website.logo, website.shelf and may_have_shelf(request.output))
     compute = request.compute
     asked = compute.workers if compute.backend == "processes" and isinstance(compute.workers, int) else None
     written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing)

@@ -58,7 +58,8 @@ def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], 
     """What the store says of a job, or None when the entry is not there with everything that is to be recorded."""
     if record is None or not {"picture", *wanted} <= set(record["has"]) or record.get("state") not in STATES:
         return None
-    if frame_every and record.get("frames", {}).get("every") != frame_every:
+    frames = record.get("frames", {})
+    if frame_every and (frames.get("every") != frame_every or "steps" not in frames):
         return None
     return Done(job.key, job.channel, record["state"], record["checksum"])
 
@@ -171,7 +172,7 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
         artefacts["maps"] = rendering.maps
     if "frames" in batch.record:
         artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
-        record["frames"] = {"every": batch.frame_every, "count": len(rendering.frames), "columns": FRAME_COLUMNS}
+        record["frames"] = {"every": batch.frame_every, "steps": rendering.framed, "columns": FRAME_COLUMNS}
     entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
     if job.key in there:
         entry = _with_what_was_there(store, entry)

@@ -7,6 +7,7 @@ from atlas.errors import SiteError
 from atlas.pages.tree import Atlas, Channel, Layer, Rendering
 
 HOME = "index.html"
+SHELF = f"../{HOME}"
 NOT_FOUND = "404.html"
 MANIFEST = "manifest.json"
 SITEMAP = "sitemap.xml"

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from atlas.errors import SiteError
+from atlas.pages.addresses import HOME
 from atlas.pages.theme import LOGO
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -77,7 +78,7 @@ def check_site(folder: Path) -> list[str]:
 
     ``folder`` is an atlas, or the folder of a shelf and its atlases. Checked are, for each page: marks that open and
     close, ids used once, links and fragments that exist inside the folder, pictures with alt, width and height as
-    their files have them, no inline style or script, and nothing but plain links to other hosts.
+    their files have them, no inline style or script, and nothing but plain links to other hosts. An atlas may link the shelf above it.
 
     Raises: SiteError when there is no page in ``folder``.
     """
@@ -123,7 +124,7 @@ def _links(path: Path, page: _Page, pages: dict[Path, _Page], root: Path) -> Ite
                 yield f"link to {address}: expected http or https"
             continue
         target = _target(path, unquote(parts.path), page) if parts.path else path
-        if not target.is_relative_to(root):
+        if not target.is_relative_to(root) and target != root.parent / HOME:
             yield f"link to {address} leaves the site"
         elif not target.is_file():
             yield f"link to {address}: there is no such file"

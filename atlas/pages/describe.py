@@ -124,6 +124,7 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
     rows = [compared.rows.get(one.number) if compared else None for one in layer.shown]
     data: dict[str, Any] = {
         "main": atlas.main,
+        "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
         "channels": [one.number for one in layer.shown],
         "states": {
             recipe: "".join(one.renderings[recipe].state[0] for one in layer.shown)

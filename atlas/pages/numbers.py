@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from atlas.pages.images import map_size
 from atlas.store.entry import Entry
@@ -9,10 +10,10 @@ from atlas.store.entry import Entry
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of an ascent in one picture: how many, how many steps from one to the next, how many in a row."""
+    """The frames of an ascent in one picture, so many in a row: before how many steps each was taken, and after them
+    the finished picture."""
 
-    count: int
-    every: int
+    steps: tuple[int, ...]
     columns: int
 
 
@@ -64,6 +65,11 @@ def read_numbers(entry: Entry) -> Numbers:
         grey=score.get("grey"),
         end=score.get("end"),
         trace=() if trace is None else tuple(float(value) for value in trace[:, 0]),
-        frames=Frames(**record["frames"]) if "frames" in entry.artefacts else None,
+        frames=_frames(record["frames"]) if "frames" in entry.artefacts else None,
         maps=None if maps is None else Maps(float(maps.min()), float(maps.max()), *map_size(*maps.shape[1:])),
     )
+
+
+def _frames(value: Mapping[str, Any]) -> Frames | None:
+    """None for frames of which it is not known when they were taken."""
+    return Frames(tuple(value["steps"]), value["columns"]) if "steps" in value else None

@@ -44,6 +44,7 @@ class Pages:
         self._atlas = atlas
         self._environment = environment(theme.templates, theme.own)
         self._mark = theme.mark
+        self._shelf = addresses.SHELF if theme.shelf else None
         self._notice = words.notice(atlas)
 
     def page(self, template: str, address: str, **context: Any) -> bytes:
@@ -77,6 +78,7 @@ class Pages:
             "to": to,
             "root": root,
             "mark": self._mark,
+            "shelf": self._shelf,
             "card": None,
         }
 

@@ -11,10 +11,14 @@ LOGO = "logo"  # the name of the user's own, before its suffix
 
 @dataclass(frozen=True)
 class Theme:
-    """The folder of the user's ``own`` templates, and a picture as ``logo``; None where there is none."""
+    """The folder of the user's ``own`` templates, and a picture as ``logo``; None where there is none.
+
+    ``shelf`` says that a list of atlases stands, or will stand, in the folder above.
+    """
 
     own: Path | None = None
     logo: Path | None = None
+    shelf: bool = False
 
     @property
     def templates(self) -> Path:

@@ -54,8 +54,7 @@ class FramesView:
     """The frames of an ascent, see ``numbers.Frames``."""
 
     address: str
-    count: int
-    every: int
+    steps: tuple[int, ...]
     columns: int
 
 

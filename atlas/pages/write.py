@@ -56,7 +56,7 @@ def write_atlas(
     Raises: SiteError when ``output`` is not empty and not ours, when the record is not one, or when a layer's name
     cannot be a folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
     """
-    inputs = _digest([json.dumps(record, sort_keys=True).encode(), *_sources(theme)])
+    inputs = _digest([json.dumps(record, sort_keys=True).encode(), str(theme.shelf).encode(), *_sources(theme)])
     ledger = Ledger(output)
     if ledger.holds(inputs):
         return Written(ledger.pages(), 0, 0, True)
@@ -91,21 +91,12 @@ def write_shelf(folder: Path) -> str | None:
     Returns None when the shelf stands, else the reason why it was left alone: the folder has other folders than atlases
     of ours, or an index.html that is not ours.
     """
-    shelf = folder / HOME
-    if shelf.is_symlink() or (shelf.exists() and not _is_shelf(shelf)):
-        return f"{shelf} is not a shelf of ours"
-    summaries: list[Summary] = []
-    try:
-        places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError as error:
-        return f"{folder} cannot be read: {error.strerror}"
-    for place in places:
-        summary = read_summary(place)
-        if summary is None:
-            return f"{place} is not an atlas of ours"
-        summaries.append(summary)
+    summaries = _summaries(folder)
+    if isinstance(summaries, str):
+        return summaries
     if not summaries:
         return f"{folder} holds no atlas"
+    shelf = folder / HOME
     inputs = _digest([repr(summaries).encode(), *_sources(Theme())])
     if not (shelf.exists() and inputs.encode() in shelf.read_bytes()[:HEAD]):
         from atlas.pages.templating import environment
@@ -115,6 +106,31 @@ def write_shelf(folder: Path) -> str | None:
         page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
         write_atomically(shelf, page.encode())
     return None
+
+
+def may_have_shelf(output: Path) -> bool:
+    """Whether the folder above an atlas's is one that ``write_shelf`` writes a list of atlases into."""
+    return not isinstance(_summaries(output.absolute().parent, output.name), str)
+
+
+def _summaries(folder: Path, coming: str = "") -> list[Summary] | str:
+    """The atlases that stand in a folder, or why it is no place for a shelf; ``coming`` is one that is to be written."""
+    shelf = folder / HOME
+    if shelf.is_symlink() or (shelf.exists() and not _is_shelf(shelf)):
+        return f"{shelf} is not a shelf of ours"
+    found: list[Summary] = []
+    try:
+        places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except FileNotFoundError:
+        return found
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror}"
+    for place in places:
+        summary = read_summary(place)
+        if summary is None and place.name != coming:
+            return f"{place} is not an atlas of ours"
+        found += [summary] if summary else []
+    return found
 
 
 def _is_shelf(path: Path) -> bool:

@@ -102,6 +102,11 @@ class SiteOptions(Frozen):
     templates: PathText | None = Field(
         None, description="A folder of templates of your own, which take the place of those of the same name."
     )
+    shelf: bool = Field(
+        True,
+        description="Link every page to the list of atlases beside it, where there is one; false for a folder that is "
+        "hosted alone.",
+    )
     zip: bool = Field(False, description="Write pictures.zip with every picture beside the pages.")
 
 

@@ -216,7 +216,7 @@ class _Reader:
         if self.problems:
             raise self.problems.error()
         base_url = f"{given.base_url.rstrip('/')}-random/" if given.base_url and beside else given.base_url
-        return Website(base_url, given.accent, given.footer, given.zip, logo, templates, notes)
+        return Website(base_url, given.accent, given.footer, given.zip, given.shelf, logo, templates, notes)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Website:
     accent: str | None = None
     footer: str | None = None
     zip: bool = False
+    shelf: bool = True
     logo: Path | None = None
     templates: Path | None = None
     notes: Mapping[str, Mapping[int, Note]] = field(default_factory=dict)

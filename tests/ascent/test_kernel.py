@@ -275,6 +275,11 @@ def test_octaves_keep_the_start_s_own_detail(toy_network, tmp_path):
     [one] = render(kernel, [0])
     assert len(one.trace) == 8
     assert one.frames.shape == (9, 64, 64, 3)
+    assert one.framed == tuple(range(8))
+    longer = recipe.model_copy(update={"steps": 12})  # three steps in each octave, of which each begins with a frame
+    [rare] = render(Kernel(toy_network, "both", longer, frame_every=2), [0])
+    assert rare.framed == (0, 2, 3, 5, 6, 8, 9, 11)
+    assert len(rare.frames) == 9
     apart = np.abs(one.picture.astype(int) - np.asarray(PIL.Image.open(path)))
     assert 0 < apart.mean() < 12
     assert one.score["end"] > one.score["start"]

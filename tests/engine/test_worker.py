@@ -94,7 +94,7 @@ def test_a_record_counts_only_with_everything_that_is_wanted():
     job = Job(3, "k")
 
     def found(*has, wanted=(), every=0):
-        record = {"has": list(has), "state": "dead", "checksum": "c", "frames": {"every": 3}}
+        record = {"has": list(has), "state": "dead", "checksum": "c", "frames": {"every": 3, "steps": [0, 3]}}
         return done_before(job, record, wanted, every)
 
     assert done_before(job, None, (), 0) is None
@@ -103,6 +103,8 @@ def test_a_record_counts_only_with_everything_that_is_wanted():
     assert found("trace", wanted=("trace",)) is None
     assert found("picture", "frames", wanted=("frames",), every=3) == Done("k", 3, "dead", "c")
     assert found("picture", "frames", wanted=("frames",), every=2) is None
+    old = {"has": ["picture", "frames"], "state": "dead", "checksum": "c", "frames": {"every": 3, "count": 9}}
+    assert done_before(job, old, ("frames",), 3) is None  # it is not known when its frames were taken
 
 
 def test_what_is_recorded_lies_beside_the_picture(batch):
@@ -112,7 +114,7 @@ def test_what_is_recorded_lies_beside_the_picture(batch):
     entry = Store(asked.store).get(asked.jobs[0].key)
     assert entry.artefacts.keys() == {"frames", "maps", "repeat-1", "trace"}
     assert entry.artefacts["maps"].shape == (2, 16, 16)
-    assert entry.record["frames"] == {"every": 2, "count": 3, "columns": 8}  # steps 0 and 2, and the picture
+    assert entry.record["frames"] == {"every": 2, "steps": [0, 2], "columns": 8}
     sheet = Image.open(io.BytesIO(entry.artefacts["frames"].tobytes()))
     assert sheet.size == (8 * 32, 32)
     last = np.asarray(sheet)[:, 64:96].astype(int)

@@ -25,15 +25,15 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shelf with two atlases, ``toy`` and ``random``: built once, only to be read."""
+    from atlas.pages.theme import Theme
     from atlas.pages.write import write_atlas, write_shelf
 
     folder = tmp_path_factory.mktemp("built")
     toy = Store(str(folder / "store"))
     notes = {"mixed0": {"3": {"name": "zigzags", "text": "as mixed2 4"}}}
-    write_atlas(make(toy, notes=notes), toy, folder / "site" / "toy")
-    write_atlas(
-        make(toy, "random", {"mixed0": 4}, weights="random", recipes=("main",)), toy, folder / "site" / "random"
-    )
+    write_atlas(make(toy, notes=notes), toy, folder / "site" / "toy", Theme(shelf=True))
+    few = make(toy, "random", {"mixed0": 4}, weights="random", recipes=("main",))
+    write_atlas(few, toy, folder / "site" / "random", Theme(shelf=True))
     assert write_shelf(folder / "site") is None
     return folder / "site"
 

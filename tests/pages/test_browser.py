@@ -109,8 +109,14 @@ def test_home_layer_channel_next_by_key_and_back(chromium: Browser, start: str) 
     assert one.name() == "mixed0/4.html"
     tab.go_back()
     assert one.name() == "mixed0/3.html"
-    tab.click(".path a >> nth=0")
+    tab.click(".path .home")
     assert one.name() == "toy/index.html"
+    assert one.pictures_shown()
+    tab.keyboard.press("u")
+    tab.wait_for_url(start)
+    tab.go_back()
+    tab.click(".path a >> nth=0")
+    assert tab.url == start
     assert one.faults == []
     origin = start.split("/index.html")[0]
     assert all(address.startswith(origin) for address in one.asked)
@@ -240,6 +246,45 @@ def test_a_layer_is_sorted_filtered_and_shared_by_its_address(chromium: Browser,
     one.context.close()
 
 
+def test_a_channel_s_neighbours_follow_the_order_of_its_layer(chromium: Browser, start: str) -> None:
+    one = Watched(chromium)
+    tab = one.tab
+    tab.goto(start.replace("index.html", "toy/mixed0/index.html"))
+    tab.select_option("[name=sort]", "score")
+    until(tab, "location.hash === '#sort=score'")
+    tab.select_option("[name=only]", "live")
+    until(tab, "location.hash.includes('only=live')")
+    order = channels(tab)
+    tab.click("a.cell:visible >> nth=1")
+    tab.wait_for_url(f"**/mixed0/{order[1]}.html#sort=score&only=live")
+    until(tab, f"document.querySelector('.pager .next').href.includes('/{order[2]}.html#')")
+    assert tab.inner_text(".pager .prev").split() == ["Previous", "by", "score", str(order[0])]
+    tab.keyboard.press("ArrowLeft")
+    tab.wait_for_url(f"**/mixed0/{order[0]}.html#sort=score&only=live")
+    until(tab, "!document.querySelector('.pager .prev')")
+    tab.keyboard.press("u")
+    tab.wait_for_url("**/mixed0/index.html#sort=score&only=live")
+    until(tab, f"document.querySelector('output').textContent === '{len(order)} of 16'")
+    assert channels(tab) == order
+    tab.select_option("[name=sort]", "number")
+    tab.select_option("[name=only]", "")
+    until(tab, "location.hash === ''")
+    tab.click("a.cell >> nth=3")
+    tab.wait_for_url("**/mixed0/3.html")
+    assert one.faults == []
+    one.context.close()
+
+
+def test_the_controls_of_a_layer_stay_in_sight(chromium: Browser, site: Path) -> None:
+    one = Watched(chromium)
+    one.tab.goto((site / "toy" / "mixed0" / "index.html").as_uri())
+    one.tab.fill("[name=size]", "224")
+    one.tab.mouse.wheel(0, 700)
+    until(one.tab, "scrollY > 300")
+    assert one.tab.locator("#view").bounding_box()["y"] == 0  # type: ignore[index]
+    one.context.close()
+
+
 def test_search_finds_channels_states_and_notes(chromium: Browser, start: str) -> None:
     one = Watched(chromium)
     tab = one.tab
@@ -258,6 +303,14 @@ def test_search_finds_channels_states_and_notes(chromium: Browser, start: str) -
         until(tab, f"document.querySelectorAll('.found li').length === {len(found)}")
         assert tab.locator(".found b").all_inner_texts() == found
         tab.keyboard.press("Escape")
+    tab.keyboard.press("/")
+    tab.fill("#search input", "mixed2")
+    until(tab, "document.querySelectorAll('.found li').length === 12")
+    assert tab.locator(".found b").first.inner_text() == "mixed2"
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/mixed2/index.html")
+    tab.go_back()
+    assert one.pictures_shown()
     tab.keyboard.press("/")
     tab.fill("#search input", "mixed2 3")
     until(tab, "document.querySelectorAll('.found li').length === 2")  # a note of mixed0 3 names mixed2
@@ -317,6 +370,12 @@ def test_a_picture_fills_the_window_and_texts_are_copied(chromium: Browser, star
     assert tab.locator("dialog[open]").count() == 0
     tab.keyboard.press("z")
     assert tab.locator("dialog[open]").count() == 1
+    tab.keyboard.press("z")
+    assert tab.locator("dialog[open]").count() == 0
+    tab.click(".pictures .picture >> nth=0")
+    assert tab.get_attribute("dialog[open] .stage img", "src").endswith("mixed0/1.negative.webp")  # type: ignore[union-attr]
+    box = tab.locator("dialog[open] .stage img").bounding_box()
+    assert box["height"] == 800  # type: ignore[index]
     tab.keyboard.press("Escape")
     tab.click("[data-copy=citation]")
     until(tab, "document.querySelector('[data-copy=citation]').textContent !== 'Copy'")
@@ -336,7 +395,7 @@ def test_the_ascent_is_scrubbed_and_played(
     entry = store.get(record["layers"][0]["channels_shown"][1]["renderings"]["main"]["key"])
     shown = np.zeros((count, 16, 16, 3), np.uint8)
     shown[..., 0] = 20 * np.arange(count)[:, None, None]
-    described = {**entry.record, "frames": {"every": 4, "count": count, "columns": FRAME_COLUMNS}}
+    described = {**entry.record, "frames": {"every": 4, "steps": list(range(0, 4 * count - 4, 4)), "columns": FRAME_COLUMNS}}
     frames = {**entry.artefacts, "frames": np.frombuffer(frame_sheet(shown), np.uint8)}
     store.put(type(entry)(entry.key, described, entry.picture, frames))
     write_atlas(record, store, tmp_path / "out")

@@ -126,14 +126,14 @@ def test_frames_maps_and_repeats_stand_beside_the_picture(make_atlas: Make, stor
     maps = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
     more = {"frames": sheet, "maps": maps, "repeat-1": np.frombuffer(picture(5, 16), np.uint8)}
     record["layers"][0]["recipes"]["main"]["repeats"] = 2
-    described = {**entry.record, "frames": {"every": 4, "count": 16, "columns": 8}}
+    described = {**entry.record, "frames": {"every": 4, "steps": list(range(0, 60, 4)), "columns": 8}}
     made = type(entry)(entry.key, described, entry.picture, {**entry.artefacts, **more})
     store.put(made)
     other = store.get(record["layers"][0]["channels_shown"][0]["renderings"]["main"]["key"])
     store.put(type(other)(other.key, other.record, other.picture, {**other.artefacts, "repeat-1": more["repeat-1"]}))
     write_atlas(record, store, tmp_path / "out")
     page = (tmp_path / "out" / "mixed0" / "1.html").read_text()
-    assert 'data-count="16" data-every="4" data-columns="8" data-src="1._frames.webp"' in page
+    assert 'data-steps="0 4 8 12 16 20 24 28 32 36 40 44 48 52 56 64" data-columns="8" data-src="1._frames.webp"' in page
     assert (tmp_path / "out/mixed0/1._frames.webp").read_bytes() == sheet.tobytes()
     assert "before the ascent, and on the picture, from 0 (dark) to 17.0" in said(tmp_path / "out/mixed0/1.html")
     assert 'src="1._1.webp"' in page

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atlas.pages.write import write_atlas, write_shelf
+from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
 from atlas.store.store import Store
 
 
@@ -38,6 +38,14 @@ def test_the_shelf_follows_its_atlases(folder: Path, make_atlas: Callable[..., d
     text = (folder / "index.html").read_text()
     assert "c/index.html" in text
     assert text.count("random weights") == 1
+
+
+def test_an_atlas_knows_whether_a_shelf_will_stand_above_it(folder: Path, tmp_path: Path) -> None:
+    assert may_have_shelf(folder / "coming")
+    assert may_have_shelf(tmp_path / "nowhere" / "atlas")
+    (folder / "thesis").mkdir()
+    assert not may_have_shelf(folder / "coming")
+    assert may_have_shelf(folder / "thesis")  # the folder that the atlas itself is to have
 
 
 def test_a_stranger_s_folder_keeps_the_shelf_away(folder: Path) -> None:

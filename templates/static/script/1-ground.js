@@ -124,7 +124,8 @@ const atlas = {
   does: {
     help: () => atlas.help(),
     up: () => {
-      const links = document.querySelectorAll(".path a");
+      const here = location.href.replace(/#.*/, "");
+      const links = [...document.querySelectorAll(".path a")].filter((link) => link.href !== here);
       if (links.length) location.assign(links[links.length - 1].href);
     },
     prev: () => atlas.follow("prev"),

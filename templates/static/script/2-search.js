@@ -4,15 +4,18 @@
 (() => {
   const MOST = 60;
 
+  // A row for each channel, behind those of the layers, whose channel is null.
   const rows = async () => {
     const layers = await atlas.load(`${atlas.root}_/search.js`);
     if (!layers.rows) {
-      layers.rows = layers.flatMap((layer) => {
+      const whole = layers.map((layer) => ({ layer: layer.layer, channel: null, words: layer.layer.toLowerCase() }));
+      const single = layers.flatMap((layer) => {
         const channels = layer.channels.flatMap(([first, last]) =>
           Array.from({ length: last - first + 1 }, (_, index) => first + index),
         );
         return channels.map((channel, index) => row(layer, channel, layer.states[index]));
       });
+      layers.rows = [...whole, ...single];
     }
     return layers.rows;
   };
@@ -31,6 +34,7 @@
     const numbers = words.filter((word) => /^\d+$/.test(word));
     const rest = words.filter((word) => !/^\d+$/.test(word));
     const fits = (one) =>
+      (one.channel !== null || !numbers.length) &&
       numbers.every((number) => String(one.channel) === number || one.words.split(" ").includes(number)) &&
       rest.every((word) => one.words.includes(word));
     const exact = (one) => (words.includes(one.layer.toLowerCase()) ? 0 : 1);
@@ -38,6 +42,10 @@
   };
 
   const item = (one) => {
+    if (one.channel === null) {
+      const said = atlas.make("span", {}, atlas.make("b", {}, one.layer), " ", atlas.make("span", { class: "fine" }, "layer"));
+      return atlas.make("li", {}, atlas.make("a", { href: `${atlas.root}${one.layer}/index.html` }, said));
+    }
     const seen = one.state === "a" || one.state === "d";
     const image = seen
       ? atlas.make("img", { src: atlas.thumbnail(atlas.root, one.layer, one.channel), alt: "", width: 96, height: 96 })
@@ -68,7 +76,7 @@
       list.replaceChildren(...found.slice(0, MOST).map(item));
       const more = found.length > MOST ? `, the first ${MOST} are shown` : "";
       const none = found.length ? "" : ": this atlas has none that fits";
-      const count = `${found.length.toLocaleString("en")} channel${found.length === 1 ? "" : "s"}${more}${none}`;
+      const count = `${found.length.toLocaleString("en")} found${more}${none}`;
       said.textContent = input.value.trim() ? count : "";
     };
     input.addEventListener("input", show);
