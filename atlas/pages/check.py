@@ -78,7 +78,8 @@ def check_site(folder: Path) -> list[str]:
 
     ``folder`` is an atlas, or the folder of a shelf and its atlases. Checked are, for each page: marks that open and
     close, ids used once, links and fragments that exist inside the folder, pictures with alt, width and height as
-    their files have them, no inline style or script, and nothing but plain links to other hosts. An atlas may link the shelf above it.
+    their files have them, no inline style or script, and nothing but plain links to other hosts. An atlas may link the
+    shelf above it.
 
     Raises: SiteError when there is no page in ``folder``.
     """

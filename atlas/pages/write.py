@@ -114,7 +114,7 @@ def may_have_shelf(output: Path) -> bool:
 
 
 def _summaries(folder: Path, coming: str = "") -> list[Summary] | str:
-    """The atlases that stand in a folder, or why it is no place for a shelf; ``coming`` is one that is to be written."""
+    """The atlases that stand in a folder, or why it is no place for a shelf; ``coming`` is one still to be written."""
     shelf = folder / HOME
     if shelf.is_symlink() or (shelf.exists() and not _is_shelf(shelf)):
         return f"{shelf} is not a shelf of ours"

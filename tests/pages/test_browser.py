@@ -395,7 +395,8 @@ def test_the_ascent_is_scrubbed_and_played(
     entry = store.get(record["layers"][0]["channels_shown"][1]["renderings"]["main"]["key"])
     shown = np.zeros((count, 16, 16, 3), np.uint8)
     shown[..., 0] = 20 * np.arange(count)[:, None, None]
-    described = {**entry.record, "frames": {"every": 4, "steps": list(range(0, 4 * count - 4, 4)), "columns": FRAME_COLUMNS}}
+    steps = list(range(0, 4 * count - 4, 4))
+    described = {**entry.record, "frames": {"every": 4, "steps": steps, "columns": FRAME_COLUMNS}}
     frames = {**entry.artefacts, "frames": np.frombuffer(frame_sheet(shown), np.uint8)}
     store.put(type(entry)(entry.key, described, entry.picture, frames))
     write_atlas(record, store, tmp_path / "out")
