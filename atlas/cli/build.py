@@ -112,7 +112,12 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "missing": prepared.missing,
         "dead": sum(done.state == "dead" for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
-        "not_compared": {layer: one.error for layer, one in outcome.compared.items() if one.error},
+        "not_found_out": {
+            f"{kind} of {layer}": one.error
+            for kind, found in outcome.found.items()
+            for layer, one in found.items()
+            if one.error
+        },
     }
     said = _of_pictures(prepared, summary)
     if pages and outcome.done:
@@ -169,7 +174,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
             if job.key in keys
         }
         said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
-    said += [f"not compared: {layer}: {error}" for layer, error in summary["not_compared"].items()]
+    said += [f"not found out: {what}: {error}" for what, error in summary["not_found_out"].items()]
     return said
 
 

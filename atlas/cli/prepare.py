@@ -11,7 +11,8 @@ from atlas.cli.progress import Observer
 class Prepared:
     """A checked request with its plan and what the store has of it.
 
-    ``whole`` is the plan that ``plan`` is a part of; ``uncompared`` the layers that are complete and not compared yet.
+    ``whole`` is the plan that ``plan`` is a part of; ``unstudied`` what can be found out of its layers and is
+    not in the store.
     """
 
     request: Any
@@ -20,7 +21,7 @@ class Prepared:
     whole: Any
     build: Any
     outcome: Any
-    uncompared: Any
+    unstudied: Any
 
     def record(self) -> dict[str, Any]:
         """The record of the atlas as it stands."""
@@ -48,8 +49,16 @@ class Prepared:
 
     @property
     def complete(self) -> bool:
-        """Whether all pictures are there, and every layer's were compared with one another."""
-        return not self.missing and not self.uncompared
+        """Whether all pictures are there, and all that can be found out of the layers was."""
+        return not self.missing and not self.unstudied
+
+    @property
+    def studied(self) -> set[str]:
+        """The keys of what was found out, and of what was looked at for it."""
+        found = {one.key for kind in self.outcome.found.values() for one in kind.values()}
+        probing = self.build.probing
+        layers = ["", *(group.layer.name for group in self.plan.groups)]
+        return found | ({key for layer in layers for key in probing.looks(layer)} if probing else set())
 
     def part(self, shard: tuple[int, int]) -> "Prepared":
         """The same for one of several parts of the plan."""
@@ -59,7 +68,7 @@ class Prepared:
 
 def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
-    from atlas.engine.run import Build, look_up, to_compare
+    from atlas.engine.run import Build, look_up, to_study
     from atlas.networks.weights import locate
     from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
@@ -69,9 +78,21 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     found = locate(request.ref)
     plan = make_plan(request, found.digest)
     store = Store(request.store)
-    build = Build(request.name, request.facts.id, found.digest, store, request.compute, request.record)
+    probing = _probing(request, found.digest) if request.probes else None
+    build = Build(request.name, request.facts.id, found.digest, store, request.compute, request.record, probing)
     outcome = look_up(plan, store, request.record)
-    return Prepared(request, found, plan, plan, build, outcome, to_compare(plan, outcome, build))
+    return Prepared(request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
+
+
+def _probing(request: Any, weights_digest: str) -> Any:
+    """The images that a request names, found and read."""
+    from atlas.engine.probing import Probing
+    from atlas.probes.images import find_images
+    from atlas.spec.plan import seen_by
+
+    probes = request.probes
+    sources = find_images(probes.images, probes.limit, probes.seed)
+    return Probing(seen_by(request, weights_digest), sources, probes, probes.size)
 
 
 def render(prepared: Prepared, watch: Observer) -> bool:
@@ -95,7 +116,7 @@ def render(prepared: Prepared, watch: Observer) -> bool:
             prepared.build,
             prepared.outcome,
             watch.report,
-            watch.compared,
+            watch.studied,
             lambda: interrupts.asked,
             prepared.whole,
         )

@@ -35,8 +35,8 @@ class Observer(Protocol):
     def report(self, report: Any) -> None:
         """A batch has ended (``engine.worker.Report``)."""
 
-    def compared(self, report: Any) -> None:
-        """The pictures of a layer were compared with one another (``engine.worker.Report``)."""
+    def studied(self, report: Any) -> None:
+        """Something was found out of a layer, or a part of the images was looked at (``engine.worker.Report``)."""
 
     def writing(self, done: int, total: int) -> None:
         """Pages are being written."""
@@ -90,6 +90,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86_400:.1f} days"
 
 
+def said_of(report: Any) -> str:
+    """What a study has found out, in words."""
+    said = {"likeness": "pictures of {} compared", "looks": "{} looked at", "images": "images searched for {}"}
+    return said.get(report.recipe_name, f"{report.recipe_name} of {{}} found").format(report.layer)
+
+
 def observer(quiet: bool, as_json: bool) -> Observer:
     """The observer for these options and this output: JSON lines, nothing, a live display, or plain lines."""
     if as_json:
@@ -112,8 +118,8 @@ class Quiet:
         """A batch has ended."""
         self.count.add(report)
 
-    def compared(self, report: Any) -> None:
-        """The pictures of a layer were compared."""
+    def studied(self, report: Any) -> None:
+        """Something was found out."""
 
     def writing(self, done: int, total: int) -> None:
         """Pages are being written."""
@@ -125,7 +131,7 @@ class Quiet:
     def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
         """Say what failed."""
         for sentence in sentences:
-            if sentence.startswith(("failed:", "not compared:")):
+            if sentence.startswith(("failed:", "not found out:")):
                 self.say(sentence)
 
 
@@ -147,10 +153,12 @@ class Lines(Quiet):
             f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
         )
 
-    def compared(self, report: Any) -> None:
-        """A line, where that took a while."""
-        if report.seconds > LINE_EVERY:
-            typer.echo(f"{report.layer}: pictures compared")
+    def studied(self, report: Any) -> None:
+        """A line, unless one was just printed."""
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY:
+            self._last = now
+            typer.echo(said_of(report))
 
     def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
         """The end, in sentences."""
@@ -175,9 +183,9 @@ class Json(Quiet):
             pictures_total=self.count.total,
         )
 
-    def compared(self, report: Any) -> None:
-        """A layer as an object."""
-        self._print(event="compared", layer=report.layer, seconds=round(report.seconds, 3))
+    def studied(self, report: Any) -> None:
+        """A study as an object."""
+        self._print(event="studied", kind=report.recipe_name, layer=report.layer, seconds=round(report.seconds, 3))
 
     def say(self, sentence: str) -> None:
         """A notice as an object."""
@@ -229,9 +237,9 @@ class Live(Lines):
         said = f"{self.count.speed:.0f} image-steps/s, {duration(self.count.left)} left"
         self._progress.update(self._all, completed=self.count.done, said=said)
 
-    def compared(self, report: Any) -> None:
+    def studied(self, report: Any) -> None:
         """A word beside the bars."""
-        self._progress.update(self._all, said=f"pictures of {report.layer} compared")
+        self._progress.update(self._all, said=said_of(report))
 
     def writing(self, done: int, total: int) -> None:
         """A line that counts the pages."""

@@ -86,7 +86,7 @@ def prune(
             f"(process {said['process']}) is building on; wait until it is done"
         )
     needed = {job.key for one in prepared for _, job in one.plan.jobs()}
-    needed |= {one.key for made in prepared for one in made.outcome.compared.values()}
+    needed |= {key for one in prepared for key in one.studied}
     found = list(unneeded(place, needed, time.time()))
     total = f"{len(found):,} entries, {_size(sum(one.size for one in found))}"
     if dry_run or not found:

@@ -1,11 +1,17 @@
-"""What one worker does at a time: a batch of pictures, or the comparison of all pictures of a layer."""
+"""What one worker does at a time: a batch of pictures, or a study, such as the comparison of a layer's pictures."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
+from atlas.store.entry import Entry
+from atlas.store.store import Store
+
+if TYPE_CHECKING:
+    from atlas.networks.load import Network
 
 LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go two at a time
 
@@ -33,27 +39,28 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """All pictures of a layer, by their keys, to be compared with one another. Small and picklable.
+class Study:
+    """Something to be found out. Small and picklable: all that a worker anywhere needs.
 
-    ``before`` is the layer before it that the atlas has, or None. ``jobs`` is the one job of it, of no channel.
-    ``whole`` says whether the pictures are all that the layer will have.
+    ``recipe_name`` is the kind of study, in the place of a recipe's name in logs and reports. ``jobs`` are the entries
+    that it makes, of no channel. ``device`` is auto, cpu or gpu.
     """
 
     ref: NetworkRef
     weights_digest: str
     layer: str
     recipe_name: str
-    before: str | None
-    pictures: tuple[str, ...]
     jobs: tuple[Job, ...]
     store: str
     threads: int
     device: str
-    whole: bool
+
+    def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
+        """The entries of the ``wanted`` jobs. Runs in a worker."""
+        raise NotImplementedError
 
 
-Work = Batch | Comparison
+Work = Batch | Study
 
 
 def batch_size(recipe: Recipe, asked: int | str) -> int:

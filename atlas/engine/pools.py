@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
-from atlas.engine.batches import Comparison, Work
-from atlas.engine.compare import compare
+from atlas.engine.batches import Study, Work
 from atlas.engine.queue import KILLS
+from atlas.engine.study import study
 from atlas.engine.worker import Report, settle, work
 from atlas.errors import AtlasError
 
@@ -33,7 +33,7 @@ QUIET = {  # of a Dask cluster on this machine: its workers compute, and are not
 
 def carry_out(batch: Work) -> Report:
     """What workers do."""
-    return compare(batch) if isinstance(batch, Comparison) else work(batch)
+    return study(batch) if isinstance(batch, Study) else work(batch)
 
 
 class Pool(Protocol):

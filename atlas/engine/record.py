@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from atlas.engine.run import Outcome
-from atlas.engine.worker import Done
 from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.request import Request
 from atlas.spec.website import Website
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome) -> dict[str, Any]:
@@ -101,10 +100,10 @@ def _layer(groups: list[Group], outcome: Outcome, website: Website) -> dict[str,
             for channel, note in sorted(website.notes.get(layer.name, {}).items())
             if channel in shown
         },
-        "likeness": _compared(outcome.compared.get(layer.name)),
+        "found": {
+            kind: {"key": one.key, "checksum": one.checksum}
+            for kind, found in sorted(outcome.found.items())
+            if (one := found.get(layer.name)) and one.checksum
+        },
         "channels_shown": [{"channel": channel, "renderings": shown[channel]} for channel in sorted(shown)],
     }
-
-
-def _compared(done: Done | None) -> dict[str, str] | None:
-    return {"key": done.key, "checksum": done.checksum} if done and done.checksum else None

@@ -1,15 +1,17 @@
-"""The build: drop what the store has, spread the rest over workers, compare what came of it, and keep count."""
+"""The build: drop what the store has, spread the rest over workers, study what came of it, and keep count."""
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from atlas.engine.batches import Batch, Comparison, cut
-from atlas.engine.compare import compared, comparisons
+from atlas.engine.batches import Batch, Study, cut
+from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
 from atlas.engine.log import Log
 from atlas.engine.pools import Dask, Here, Pool, Processes
+from atlas.engine.probing import LOOK, Finding, Probing, findings, looks
+from atlas.engine.study import found_before
 from atlas.engine.worker import Done, Report, done_before
 from atlas.errors import AtlasError
 from atlas.spec.config import Compute
@@ -24,18 +26,20 @@ TOGETHER = 10_000  # entries that are looked up at once
 class Outcome:
     """What became of every job of a plan, by key. A job that is not there was not reached.
 
-    ``compared`` has the comparisons of layers, by layer.
+    ``found`` has what studies found out, by kind and layer, also those that failed; ``broken`` the parts of images that
+    could not be looked at, by key.
     """
 
     done: dict[str, Done] = field(default_factory=dict)
-    compared: dict[str, Done] = field(default_factory=dict)
+    found: dict[str, dict[str, Done]] = field(default_factory=dict)
+    broken: dict[str, Done] = field(default_factory=dict)
     rendered: int = 0
     cached: int = 0
 
     def of(self, plan: Plan) -> "Outcome":
         """What became of the jobs of a part of the plan, before anything was rendered."""
         done = {job.key: self.done[job.key] for _, job in plan.jobs() if job.key in self.done}
-        return Outcome(done, {}, 0, len(done))
+        return Outcome(done, cached=len(done))
 
     def missing(self, group: Group) -> tuple[Job, ...]:
         """The jobs of a group that were not reached."""
@@ -78,7 +82,8 @@ def worker_count(compute: Compute) -> int:
 class Build:
     """What a build is of and where it runs: all that stays the same from picture to picture.
 
-    ``network`` is the network's id; ``weights_digest`` names its weights' values.
+    ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images, None
+    where there are none.
     """
 
     name: str
@@ -87,13 +92,29 @@ class Build:
     store: Store
     compute: Compute
     record: Record
+    probing: Probing | None = None
 
 
-def to_compare(plan: Plan, outcome: Outcome, build: Build) -> list[Comparison]:
-    """The comparisons that can be made of what there is, and are not in the store; ``outcome`` notes those that are."""
-    wanted = comparisons(plan, outcome.done, build.store, build.compute, build.weights_digest)
-    outcome.compared = compared(wanted, build.store)
-    return [one for one in wanted if one.whole and one.layer not in outcome.compared]
+def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
+    """The studies that can be made now of what there is, and are neither in the store nor failed; ``outcome`` notes
+    those that are. Another round may come: images are looked at before it is asked what all of them tell."""
+    common = plan, outcome.done, build.store, build.compute, build.weights_digest
+    wanted: list[Study] = [*comparisons(*common), *(findings(*common, build.probing) if build.probing else ())]
+    there = found_before([job for one in wanted for job in one.jobs], build.store)
+    missing = []
+    for one in wanted:
+        own = outcome.found.setdefault(one.recipe_name, {})
+        if one.jobs[0].key in there:
+            own[one.layer] = there[one.jobs[0].key]
+        elif one.layer not in own:
+            missing.append(one)
+    waiting = [one for one in missing if isinstance(one, Finding)]
+    first = looks(waiting, build.store)
+    if broken := [outcome.broken[job.key] for one in first for job in one.jobs if job.key in outcome.broken]:
+        for one in waiting:
+            outcome.found[one.recipe_name][one.layer] = replace(broken[0], key=one.jobs[0].key)
+        return [one for one in missing if one not in waiting]
+    return [*first, *(one for one in missing if not first or one not in waiting)]
 
 
 def run(
@@ -101,19 +122,19 @@ def run(
     build: Build,
     outcome: Outcome,
     observe: Callable[[Report], None],
-    observe_comparison: Callable[[Report], None],
+    observe_study: Callable[[Report], None],
     stopping: Callable[[], bool],
     whole: Plan,
 ) -> None:
-    """Render what ``outcome`` lacks of the plan, compare the pictures of layers that are complete, and note all of it.
+    """Render what ``outcome`` lacks of the plan, study the layers that are complete, and note all of it.
 
-    ``whole`` is the plan that ``plan`` is a part of. ``observe`` is told of every batch, ``observe_comparison`` of each
-    layer compared. Results are in the store before they are reported, so an interrupt or a dead machine loses the
+    ``whole`` is the plan that ``plan`` is a part of. ``observe`` is told of every batch, ``observe_study`` of each
+    study. Results are in the store before they are reported, so an interrupt or a dead machine loses the
     batches in flight and no more. Once ``stopping``, those are finished and no other is begun. Raises AtlasError when
     nothing can be made at all, KeyboardInterrupt when interrupted.
     """
     batches = _batches(plan, build, outcome)
-    if not batches and not to_compare(whole, _of_whole(whole, plan, build, outcome), build):
+    if not batches and not to_study(whole, _of_whole(whole, plan, build, outcome), build):
         return
     build.store.sweep()
     flop = {(group.layer.name, group.recipe_name): group.flop for group in plan.groups}
@@ -123,7 +144,7 @@ def run(
         "missing": sum(len(batch.jobs) for batch in batches),
         "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
     }
-    pool = _pool(build, len(batches) or len(plan.groups))
+    pool = _pool(build, max(len(batches), len(plan.groups)))
     log = Log(build.store, about)
     state = "stopped"
     try:
@@ -137,13 +158,22 @@ def run(
             _note(log, report, rendered * flop[report.layer, report.recipe_name])
             observe(report)
         there = _of_whole(whole, plan, build, outcome)
-        for report in dispatch(to_compare(whole, there, build), pool, random.Random(), stopping):
-            outcome.compared[report.layer] = report.done[0]
-            observe_comparison(report)
+        while not stopping() and (studies := to_study(whole, there, build)):
+            for report in dispatch(studies, pool, random.Random(), stopping):
+                _found(there, report)
+                observe_study(report)
+        outcome.found = there.found
         state = "interrupted" if stopping() else "done"
     finally:
         pool.close(kill=state == "stopped")
         log.end(state)
+
+
+def _found(outcome: Outcome, report: Report) -> None:
+    if report.recipe_name == LOOK:
+        outcome.broken |= {one.key: one for one in report.done if one.error}
+    else:
+        outcome.found.setdefault(report.recipe_name, {})[report.layer] = report.done[0]
 
 
 def _of_whole(whole: Plan, plan: Plan, build: Build, outcome: Outcome) -> Outcome:

@@ -17,7 +17,7 @@ class Sight:
 
     ``channels`` is its depth. ``relu`` says whether every value of the layer comes out of a ReLU; then ``value`` is
     what goes into it, with ``ceiling`` the ReLU's upper bound (6 for ReLU6, None for none). Otherwise ``value`` is the
-    layer's own. Either way ``activate`` of that value is the layer's output.
+    layer's own. Either way ``activate`` of that value is the layer's output, ``output``.
     """
 
     layer: str
@@ -25,6 +25,7 @@ class Sight:
     relu: bool
     ceiling: float | None
     value: Value
+    output: Value
 
     def activate(self, values: Any) -> Any:
         """The layer's output from its values before the ReLU, shape unchanged."""
@@ -84,9 +85,19 @@ class Cut:
 
 def whole(seen: Seen, sight: Sight) -> Any:
     """All of a layer before its ReLU, ``(n, h, w, channels) float32``; of classes ``h`` and ``w`` are 1."""
+    return _map(seen.value(sight.value))
+
+
+def activations(seen: Seen, sight: Sight) -> Any:
+    """All of a layer's output, ``(n, h, w, channels) float32``: the same as ``activate`` makes of ``whole``, but where
+    nothing else is asked of the layer without a second computation beside the network's own."""
+    return _map(seen.value(sight.output))
+
+
+def _map(values: Any) -> Any:
     import tensorflow as tf
 
-    values = tf.cast(seen.value(sight.value), tf.float32)
+    values = tf.cast(values, tf.float32)
     return values[:, None, None, :] if len(values.shape) == 2 else values
 
 
@@ -123,8 +134,8 @@ def _sight(nodes: list[Node], layer: str, value: Value) -> Sight:
     ceilings: set[float | None] = set()
     before = _before_relu(nodes, value, made, ceilings)
     if before is None or len(ceilings) != 1:
-        return Sight(layer, channels, False, None, value)
-    return Sight(layer, channels, True, ceilings.pop(), before)
+        return Sight(layer, channels, False, None, value, value)
+    return Sight(layer, channels, True, ceilings.pop(), before, value)
 
 
 def _before_relu(

@@ -10,6 +10,7 @@ import numpy as np
 from atlas.pages.tree import Atlas, Layer
 from atlas.store.store import Store
 
+LIKENESS = "likeness"  # the kind of study, in the record
 NEAR = 8  # channels named as nearest in the layer itself
 BESIDE = 6  # and in each of the layers beside it
 LEAST = 0.005  # likeness of those that are named at all: what is shown as 0.01
@@ -75,9 +76,9 @@ class Compared:
 
 def read_compared(atlas: Atlas, layer: Layer, store: Store) -> Compared | None:
     """What came of comparing the pictures of a layer, or None when they were not."""
-    if layer.likeness is None:
+    if LIKENESS not in layer.found:
         return None
-    found = store.get(layer.likeness).artefacts
+    found = store.get(layer.found[LIKENESS]).artefacts
     numbers = {channel.renderings[atlas.main].key: channel.number for channel in layer.shown}
     channels = [numbers.get(bytes(row).hex()) for row in found["pictures"]]
     rows = [row for row, channel in enumerate(channels) if channel is not None]

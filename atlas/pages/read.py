@@ -18,7 +18,7 @@ from atlas.pages.tree import (
     Weights,
 )
 
-SCHEMA = 3  # of the record
+SCHEMA = 4  # of the record
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> La
     shown = [_channel(channel, own, notes, place) for channel, place in _items(value, "channels_shown", where)]
     if len({channel.number for channel in shown}) < len(shown):
         raise SiteError(f"{where}: channels_shown: expected each channel once, received one twice; build again")
-    likeness = optional(value, "likeness", dict, where)
+    found = get(value, "found", dict, where)
     return Layer(
         name=get(value, "name", str, where),
         channels=get(value, "channels", int, where),
@@ -117,7 +117,7 @@ def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> La
         recipes=get(value, "recipes", dict, where),
         whole={name: _rendering(rendering, f"{where}: whole: {name}") for name, rendering in sorted(whole.items())},
         shown=tuple(sorted(shown, key=lambda channel: channel.number)),
-        likeness=get(likeness, "key", str, f"{where}: likeness") if likeness is not None else None,
+        found={kind: get(one, "key", str, f"{where}: found: {kind}") for kind, one in found.items()},
     )
 
 

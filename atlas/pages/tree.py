@@ -105,7 +105,7 @@ class Layer:
     """One layer that the atlas shows.
 
     ``recipes`` are in full, by name; ``whole`` has what came of those that make one picture of the whole layer,
-    ``shown`` the channels by number. ``likeness`` is the key of what came of comparing its pictures, or None.
+    ``shown`` the channels by number. ``found`` are the keys of what studies found out, by kind.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Layer:
     recipes: Mapping[str, Any]
     whole: Mapping[str, Rendering]
     shown: tuple[Channel, ...]
-    likeness: str | None
+    found: Mapping[str, str]
 
     def repeats(self, recipe: str) -> int:
         """How many pictures of one job the recipe makes."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue
 
 from atlas.spec.frozen import AddressText, Frozen, PathText
+from atlas.spec.probing import Probes
 from atlas.spec.recipes import RECIPES
 
 BASE_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._~-]+)*/?$"
@@ -150,6 +151,7 @@ class Config(Frozen):
     frame_every: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description=f"Steps from frame to frame; when left out, as many as make at most {FRAMES} frames."
     )
+    probes: Probes | None = Field(None, description="Real images to put through the network.")
     compute: Compute = Field(Compute(), description="Where the work runs.")
     store: AddressText = Field(
         ".atlas",

@@ -11,6 +11,7 @@ from atlas.spec import marks
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
+from atlas.spec.probing import SCIKIT, Probes
 from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES
@@ -195,11 +196,30 @@ class _Reader:
             facts=facts,
             layers=layers,
             record=Record(config.record, config.frame_every),
+            probes=self._probes(config, facts),
             compute=config.compute,
             store=config.store,
             output=Path(output),
             website=self._website(config, facts, beside),
         )
+
+    def _probes(self, config: Config, facts: NetworkFacts) -> Probes | None:
+        given = config.probes
+        if given is None:
+            return None
+        images = given.images
+        if images != SCIKIT:
+            path = self._path(images, "probes")
+            images = str(path)
+            if not path.is_dir() and not any(sign in given.images for sign in "*?["):
+                said = f"expected a folder of images, a pattern such as photos/*.jpg, or {SCIKIT}, received"
+                self.problems.note(("probes", "images"), f"{said} {given.images!r}, where there is none")
+        if given.size and given.size < facts.smallest:
+            said = f"expected at least {facts.smallest} pixels, which {facts.id} needs, received {given.size}"
+            self.problems.note(("probes", "size"), said)
+        if self.problems:
+            raise self.problems.error()
+        return given.model_copy(update={"images": images, "size": given.size or facts.size})
 
     def _website(self, config: Config, facts: NetworkFacts, beside: bool) -> Website:
         given = config.site

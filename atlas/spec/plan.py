@@ -76,7 +76,7 @@ class Plan:
 def make_plan(request: Request, weights_digest: str) -> Plan:
     """The jobs of a request. ``weights_digest`` names the weights' values, not where they lie."""
     groups = []
-    network = request.facts.id + ("+classes" if request.ref.classes else "")
+    network = _named(request)
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
             identity = identify(network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
@@ -84,6 +84,16 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             groups.append(Group(layer.facts, name, recipe, identity, jobs))
     return Plan(request.ref, tuple(groups))
+
+
+def seen_by(request: Request, weights_digest: str) -> str:
+    """Digest of everything that decides what a network makes of an image."""
+    preprocessing = asdict(request.facts.preprocessing)
+    return digest({"network": _named(request), "preprocessing": preprocessing, "weights": weights_digest})
+
+
+def _named(request: Request) -> str:
+    return request.facts.id + ("+classes" if request.ref.classes else "")
 
 
 def identify(network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe) -> str:

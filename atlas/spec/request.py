@@ -6,6 +6,7 @@ from pathlib import Path
 
 from atlas.spec.config import FRAMES, Compute
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
+from atlas.spec.probing import Probes
 from atlas.spec.recipe import Recipe
 from atlas.spec.website import Website
 
@@ -51,7 +52,7 @@ class Record:
 @dataclass(frozen=True)
 class Request:
     """What a build was asked for. ``store`` is a folder or an address, ``output`` a folder; from the current directory
-    if relative."""
+    if relative. ``probes`` are the real images, by an absolute path and with a size, None where there are none."""
 
     name: str
     title: str
@@ -59,6 +60,7 @@ class Request:
     facts: NetworkFacts
     layers: tuple[LayerRequest, ...]
     record: Record
+    probes: Probes | None
     compute: Compute
     store: str
     output: Path

@@ -21,7 +21,7 @@ OWN = np.stack([VALUES[image, ..., channel] for image, channel in enumerate(CHAN
 def looked(terms, values=VALUES, relu=True, repeats=1):
     """The terms on a network that hands its input over: target, score, field, and the gradient by the input."""
     graph = Graph((), (None, None, 3))
-    sight = Sight("layer", 3, relu, None, INPUT)
+    sight = Sight("layer", 3, relu, None, INPUT, INPUT)
     cut = Cut((sight,), Preprocessing("rgb", (1.0, 1.0, 1.0)), graph, classes=sight)
     given = tf.constant(values)
     with tf.GradientTape() as tape:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import atlas.engine.compare
-from atlas.engine.run import Build, Outcome, look_up, run, to_compare
+from atlas.engine.run import Build, Outcome, look_up, run, to_study
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request
@@ -36,16 +36,16 @@ def test_every_layer_is_compared_once(building):
     layers = list(dict.fromkeys(group.layer.name for group in plan.groups))
     outcome, seen = make()
     assert sorted(seen) == sorted(layers)
-    assert {one.state for one in outcome.compared.values()} == {"compared"}
+    assert {one.state for one in outcome.found["likeness"].values()} == {"found"}
     again, seen = make()
     assert seen == []
-    assert to_compare(plan, again, build) == []
-    assert again.compared == outcome.compared
-    first = build.store.get(outcome.compared[layers[0]].key)
+    assert to_study(plan, again, build) == []
+    assert again.found["likeness"] == outcome.found["likeness"]
+    first = build.store.get(outcome.found["likeness"][layers[0]].key)
     jobs = [job for group, job in plan.jobs() if group.layer.name == layers[0]]
     assert [bytes(row).hex() for row in first.artefacts["pictures"]] == [job.key for job in jobs]
     assert first.artefacts["before"].shape == (len(jobs), 0)
-    second = build.store.get(outcome.compared[layers[1]].key)
+    second = build.store.get(outcome.found["likeness"][layers[1]].key)
     assert second.artefacts["before"].shape[1] == plan.groups[0].layer.channels
 
 
@@ -59,13 +59,13 @@ def test_a_layer_waits_for_its_last_picture(building):
 def test_another_picture_is_another_comparison(building):
     plan, build, make = building
     outcome, _ = make()
-    before = dict(outcome.compared)
+    before = dict(outcome.found["likeness"])
     victim = plan.groups[-1].jobs[0]
     entry = build.store.get(victim.key)
     build.store.put(type(entry)(entry.key, {**entry.record, "attempt": 9}, entry.picture, entry.artefacts))
     outcome, seen = make()
     assert seen == [plan.groups[-1].layer.name]
-    changed = [layer for layer, one in outcome.compared.items() if before[layer].key != one.key]
+    changed = [layer for layer, one in outcome.found["likeness"].items() if before[layer].key != one.key]
     assert changed == seen
 
 
@@ -78,16 +78,16 @@ def test_a_comparison_that_fails_is_told_and_nothing_more(building, monkeypatch)
     monkeypatch.setattr(atlas.engine.compare, "likeness", fail)
     outcome, _ = make()
     assert outcome.failed == []
-    assert {one.error for one in outcome.compared.values()} == {"MemoryError: not enough"}
+    assert {one.error for one in outcome.found["likeness"].values()} == {"MemoryError: not enough"}
     monkeypatch.undo()
     outcome, seen = make()
-    assert len(seen) == len(outcome.compared)
-    assert {one.state for one in outcome.compared.values()} == {"compared"}
+    assert len(seen) == len(outcome.found["likeness"])
+    assert {one.state for one in outcome.found["likeness"].values()} == {"found"}
 
 
 def test_nothing_is_compared_with_nothing(building):
     plan, build, _ = building
-    assert to_compare(plan, Outcome(), build) == []
+    assert to_study(plan, Outcome(), build) == []
 
 
 def test_failed_pictures_are_left_out(building):
@@ -95,6 +95,6 @@ def test_failed_pictures_are_left_out(building):
     outcome, _ = make()
     victim = plan.groups[0].jobs[1]
     outcome.done[victim.key] = type(outcome.done[victim.key])(victim.key, victim.channel, "failed", error="broken")
-    [comparison] = to_compare(plan, outcome, build)
+    [comparison] = to_study(plan, Outcome(outcome.done), build)
     assert victim.key not in comparison.pictures
     assert np.isin(comparison.pictures, [job.key for job in plan.groups[0].jobs]).all()

@@ -34,7 +34,10 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
         Done(keys["mixed0", "negative", 1], 1, "dead", "c2"),
         Done(keys["mixed0", "main", 3], 3, "failed", error="out of memory"),
     ]
-    outcome = Outcome({one.key: one for one in done}, {"mixed0": Done("likeness", None, "compared", "c3")}, rendered=2)
+    found = {
+        "likeness": {"mixed0": Done("l", None, "found", "c3"), "mixed2": Done("m", None, "failed", error="broken")}
+    }
+    outcome = Outcome({one.key: one for one in done}, found, rendered=2)
     record = atlas_record(request, WEIGHTS, plan, outcome)
     assert [layer["name"] for layer in record["layers"]] == ["mixed0", "mixed2"]
     assert record["layers"][0]["channels_shown"] == [
@@ -53,7 +56,7 @@ def test_what_was_reached_what_failed_and_what_is_missing(asked):
             },
         },
     ]
-    assert [layer["likeness"] for layer in record["layers"]] == [{"key": "likeness", "checksum": "c3"}, None]
+    assert [layer["found"] for layer in record["layers"]] == [{"likeness": {"key": "l", "checksum": "c3"}}, {}]
     assert outcome.failed == [done[2]]
 
 

@@ -169,14 +169,14 @@ def make(
                 "relu": True,
                 "branches": branches(layer),
                 "notes": (notes or {}).get(layer, {}),
-                "likeness": compare(store, layer, mains, channels, before),
+                "found": {"likeness": found} if (found := compare(store, layer, mains, channels, before)) else {},
                 "recipes": {which: recipe(1 if order == 0 else -1) for order, which in enumerate(recipes)},
                 "whole": {},
                 "channels_shown": listed,
             }
         )
     record = {
-        "schema": 3,
+        "schema": 4,
         "name": name,
         "title": "InceptionV3, first look",
         "network": {

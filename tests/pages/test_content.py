@@ -89,7 +89,7 @@ def test_a_network_of_any_depth_is_drawn(make_atlas: Make, store: Store, tmp_pat
     [given] = record["layers"]
     row = next(row for row in record["outline"] if row["name"] == "mixed0")
     record["outline"] = [{**row, "name": f"layer{number}"} for number in range(layers)]
-    record["layers"] = [{**given, "name": f"layer{number}", "likeness": None} for number in range(layers)]
+    record["layers"] = [{**given, "name": f"layer{number}", "found": {}} for number in range(layers)]
     write_atlas(record, store, tmp_path / "out")
     assert (tmp_path / "out/_/drawing.webp").is_file() == (layers <= 40)
     home, channel = (

@@ -29,7 +29,7 @@ def test_the_tree_holds_what_the_record_says(record: dict[str, Any]) -> None:
     assert layer.shown[6].renderings["main"].error.startswith("the score became NaN")
     assert (atlas.outline[-1].name, atlas.outline[-1].receptive_field) == ("mixed10", 1311)
     assert layer.branches[3].copies == "mixed0"
-    assert layer.likeness is not None
+    assert set(layer.found) == {"likeness"}
 
 
 def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(record: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("schema",), 1, "expected schema 3, received 1"),
+        (("schema",), 1, "expected schema 4, received 1"),
         (("schema",), True, "schema: expected int, received True"),
         (("title",), None, "title: expected str, received None"),
         (("recipes",), [], "recipes: expected at least one name"),
@@ -58,7 +58,7 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
         (("layers", 0, "channels_shown", 3, "renderings", "main", "key"), None, "the first two with a key"),
         (("layers", 0, "channels_shown", 3, "renderings", "other"), {}, "recipes of main, negative"),
         (("layers", 0, "channels_shown", 3, "renderings", "main"), "x", "renderings: main: expected a mapping"),
-        (("layers", 1, "likeness"), {}, "layers[1]: likeness: key: expected str"),
+        (("layers", 1, "found", "likeness"), {}, "layers[1]: found: likeness: key: expected str"),
         (("layers", 1, "notes"), [], "layers[1]: notes: expected dict"),
         (("site", "zip"), 1, "site: zip: expected bool, received 1"),
         (("outline", 2, "in_atlas"), 1, "outline[2]: in_atlas: expected bool, received 1"),

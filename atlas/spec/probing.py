@@ -1,0 +1,37 @@
+"""Which real images go through the network, and what is shown of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from atlas.spec.frozen import Frozen, PathText
+
+SCIKIT = "scikit-image"  # in the place of a folder: the pictures that this package brings
+
+
+class Probes(Frozen):
+    """Real images that are put through the network, and what is shown of them."""
+
+    images: PathText = Field(
+        description="A folder of JPEG, PNG and WebP images, or a pattern such as photos/**/*.jpg; folders in it are "
+        "labels. scikit-image means the pictures that this package brings."
+    )
+    limit: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        None, description="At most so many images, drawn by the seed; all when left out."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Of what is drawn: images, and layouts.")
+    size: Annotated[int, Field(ge=8, le=2048)] | None = Field(
+        None, description="Side in pixels that images are shown to the network at; the network's own when left out."
+    )
+    crop: Literal["middle", "squeeze"] = Field(
+        "middle", description="middle takes the square in an image's middle; squeeze makes all of it square."
+    )
+    layout: Literal["pca", "tsne", "umap"] = Field(
+        "pca", description="How pictures and images are laid out on a layer's map; umap needs the package umap-learn."
+    )
+    exemplars: Annotated[int, Field(ge=1, le=32)] = Field(
+        8, description="Images of each channel that excite it most; half as many show the range below."
+    )
+    publish_images: bool = Field(
+        True, description="Whether pages show images and their names; false leaves numbers and labels."
+    )
