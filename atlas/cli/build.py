@@ -112,6 +112,7 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "missing": prepared.missing,
         "dead": sum(done.state == "dead" for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
+        "skipped_images": prepared.skipped,
         "not_found_out": {
             f"{kind} of {layer}": one.error
             for kind, found in outcome.found.items()
@@ -174,6 +175,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
             if job.key in keys
         }
         said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
+    said += [f"skipped: {name}: expected an image, received {why}" for name, why in summary["skipped_images"]]
     said += [f"not found out: {what}: {error}" for what, error in summary["not_found_out"].items()]
     return said
 

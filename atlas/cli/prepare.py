@@ -60,6 +60,13 @@ class Prepared:
         layers = ["", *(group.layer.name for group in self.plan.groups)]
         return found | ({key for layer in layers for key in probing.looks(layer)} if probing else set())
 
+    @property
+    def skipped(self) -> list[list[str]]:
+        """Images that could not be shown to the network, the first twenty by name, and why."""
+        found = next(iter(self.outcome.found.get("images", {}).values()), None)
+        [record] = self.store.records([found.key]) if found and found.checksum else [None]
+        return record["skipped_names"] if record else []
+
     def part(self, shard: tuple[int, int]) -> "Prepared":
         """The same for one of several parts of the plan."""
         plan = self.plan.part(*shard)

@@ -131,7 +131,7 @@ class Quiet:
     def finish(self, summary: dict[str, Any], sentences: list[str]) -> None:
         """Say what failed."""
         for sentence in sentences:
-            if sentence.startswith(("failed:", "not found out:")):
+            if sentence.startswith(("failed:", "skipped:", "not found out:")):
                 self.say(sentence)
 
 

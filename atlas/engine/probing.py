@@ -155,7 +155,8 @@ class Finding(Study):
         arrays["told"] = self._told(arrays)
         tiles = {"side": TILE, "rows": rows(self.facts.receptive_field, self.probing.size)}
         skipped = self._skipped(store)
-        record = {NAME: VERSION, "layer": self.layer, "images": count, "grid": list(grid), "tiles": tiles}
+        about = {"images": count, "grid": list(grid), "tiles": tiles, "layout": self.probing.options.layout}
+        record = {NAME: VERSION, "layer": self.layer, **about}
         yield Entry(wanted[0].key, {**record, "skipped": len(skipped), "skipped_names": skipped[:TOLD]}, b"", arrays)
 
     def _parts(self, store: Store, looks: tuple[str, ...]) -> Parts:

@@ -109,6 +109,16 @@ def maps(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
     return f"{_stem(atlas, layer, channel, recipe)}._maps.webp"
 
 
+def exemplars(layer: str, channel: int) -> str:
+    """The real images that excite a channel, in one picture."""
+    return f"{layer}/{channel}._images.webp"
+
+
+def near(layer: str) -> str:
+    """The page that lays out a layer's pictures among real images."""
+    return f"{layer}/near.html"
+
+
 def _stem(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
     name = "_" if channel is None else str(channel)
     parts = [name, *([recipe] if recipe != atlas.main else []), *([f"_{repeat}"] if repeat else [])]
@@ -144,10 +154,18 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
     addresses.update(static(name) for name in own)
     for layer in atlas.layers:
         name = layer.name
-        addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
+        addresses |= {
+            layer_page(name),
+            layer_data(name),
+            layer_script(name),
+            layer_sheet(name),
+            strip(name),
+            near(name),
+        }
         for channel in layer.shown:
             number = channel.number
             addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}
+            addresses.add(exemplars(name, number))
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
             addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.pages import addresses, images
+from atlas.pages.exemplars import Found
 from atlas.pages.likeness import Compared, Near
 from atlas.pages.manifest import GENERATOR, SCHEMA
 from atlas.pages.numbers import Numbers
@@ -52,9 +53,14 @@ def page_count(atlas: Atlas) -> int:
 
 
 def channel(
-    atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, near: Mapping[str, list[Near]]
+    atlas: Atlas,
+    layer: Layer,
+    one: Channel,
+    numbers: ByRecipe,
+    beside: Mapping[str, Mapping[str, list[Near]]],
+    found: Found | None,
 ) -> dict[str, Any]:
-    """All that is told of a channel but its recipes."""
+    """All that is told of a channel but its recipes; ``beside`` are the channels near it, by kind and layer."""
     branch = layer.branch(one.number)
     return {
         "layer": layer.name,
@@ -63,7 +69,8 @@ def channel(
         "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
-        "near": {where: [vars(other) for other in found] for where, found in near.items()},
+        **{kind: {where: [vars(one) for one in some] for where, some in near.items()} for kind, near in beside.items()},
+        "images": _images(layer, one.number, found),
         "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
     }
 
@@ -189,6 +196,43 @@ def _renderings(
             value["error"] = rendering.error
         described[recipe] = value
     return described
+
+
+def _images(layer: Layer, channel: int, found: Found | None) -> dict[str, Any] | None:
+    """What real images tell of a channel, in numbers; None where they were not asked."""
+    if found is None or channel not in found.rows:
+        return None
+    row, arrays = found.rows[channel], found.arrays
+    exemplars = {
+        kind: [
+            {
+                "image": name,
+                "label": label,
+                "largest": _number(float(arrays[f"{kind}_value"][rank, row])),
+                "at": arrays[f"{kind}_place"][rank, row].tolist(),
+            }
+            for rank, image in enumerate(arrays[kind][:, row].tolist())
+            for name, label in [found.name_and_label(image)]
+        ]
+        for kind in ("top", "spread")
+    }
+    numbers = ("score", "peak", "score_below", "peak_below", "active", "silent")
+    return {
+        "count": found.record["images"],
+        "sheet": addresses.exemplars(layer.name, channel) if "sheets" in arrays else None,
+        **exemplars,
+        **{name: _number(float(arrays[name][row])) for name in numbers},
+        "grid": found.record["grid"],
+        "histogram": arrays["histogram"][:, row].tolist(),
+        "quantiles": {name: [_number(float(one)) for one in arrays[name][::10, row]] for name in ("largest", "mean")},
+        "labels": {
+            label: {
+                "cosine": _number(float(arrays["cosine"][row, place])),
+                "euclid": _number(float(arrays["euclid"][row, place])),
+            }
+            for place, label in enumerate(found.labels)
+        },
+    }
 
 
 def _end(numbers: Numbers | None) -> float | None:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from atlas.pages import addresses, describe, views, words
+from atlas.pages.among import METHODS, near_labels, near_map
 from atlas.pages.diagram import Diagram
+from atlas.pages.exemplars import read_found, real_images
 from atlas.pages.ledger import Writer
 from atlas.pages.likeness import Compared, Near, read_compared
 from atlas.pages.picture_config import PictureConfigs, recipe_text
@@ -19,34 +21,42 @@ class LayerBuilder:
     def __init__(self, atlas: Atlas, layer: Layer, store: Store, writer: Writer, pages: Pages, network: Diagram):
         self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
         self.network = network
+        self.found = read_found(layer, store)
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
 
     def pictures(self) -> ByRecipe:
         """Write the layer's pictures; the numbers of each."""
+        if self.found:
+            for channel in self.found.rows:
+                sheet = self.found.sheet(channel)
+                if sheet:
+                    self.writer.put(addresses.exemplars(self.layer.name, channel), sheet)
         return write_pictures(self.atlas, self.layer, self.store, self.writer)
 
     def build(self, numbers: ByRecipe, tick: Callable[[], None]) -> None:
         """Write the layer's pages and data, from the numbers of its pictures; ``tick`` is called after each page."""
         configs = PictureConfigs(self.atlas, self.layer)
         compared = read_compared(self.atlas, self.layer, self.store)
-        near = self._near(compared)
+        near, together = self._near(compared), self._together()
         self._page(numbers, compared is not None)
+        self._among()
         tick()
         current = self.layer.name
         address = addresses.layer_page(current)
         mini = self.pages.part("parts.html", "network", address, self.network, None, current)
         told = []
         for index, channel in enumerate(self.layer.shown):
-            described = describe.channel(self.atlas, self.layer, channel, numbers, near.get(channel.number, {}))
+            beside = {"near": near.get(channel.number, {}), "together": together.get(channel.number, {})}
+            described = describe.channel(self.atlas, self.layer, channel, numbers, beside, self.found)
             told.append(described)
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
                 addresses.channel_data(current, channel.number),
                 describe.channel_file(self.atlas, self.layer, described, numbers, own),
             )
-            self._channel(index, channel, numbers, own, near.get(channel.number, {}), mini)
+            self._channel(index, channel, numbers, own, beside, mini)
             tick()
         self.writer.put(addresses.layer_data(current), describe.layer_file(self.atlas, self.layer, told, numbers))
         script = describe.layer_script(self.atlas, self.layer, numbers, compared)
@@ -65,6 +75,22 @@ class LayerBuilder:
             rows[after.layer] = compared.near_after(after)
         return {channel: {layer: found[row] for layer, found in rows.items()} for channel, row in compared.rows.items()}
 
+    def _together(self) -> dict[int, dict[str, list[Near]]]:
+        """What goes with each channel over real images: in this layer, in the one before and in the one after."""
+        if self.found is None:
+            return {}
+        rows = {self.layer.name: self.found.together()}
+        if self.before:
+            rows[self.before.name] = self.found.together_before(self.before.name)
+        after = read_found(self.after, self.store) if self.after else None
+        if after:
+            channels = tuple(channel.number for channel in self.layer.shown)
+            rows[after.layer] = after.together_after(channels)
+        return {
+            channel: {layer: row[channel] for layer, row in rows.items() if channel in row}
+            for channel in self.found.rows
+        }
+
     def _page(self, numbers: ByRecipe, compared: bool) -> None:
         atlas, layer = self.atlas, self.layer
         states = [channel.renderings[atlas.main].state for channel in layer.shown]
@@ -80,6 +106,7 @@ class LayerBuilder:
             compared=compared,
             script=addresses.layer_script(layer.name),
             sheet=addresses.layer_sheet(layer.name) if made else None,
+            near_page=addresses.near(layer.name) if self.found else None,
             whole=[
                 views.rendering_view(
                     atlas, layer, None, recipe, numbers.get((None, recipe)), recipe_text(layer.recipes[recipe])
@@ -95,13 +122,29 @@ class LayerBuilder:
         )
         self.writer.put(address, page)
 
+    def _among(self) -> None:
+        """The page that lays the layer's pictures out among real images."""
+        if self.found is None:
+            return
+        address = addresses.near(self.layer.name)
+        page = self.pages.page(
+            "near.html",
+            address,
+            layer=self.layer,
+            count=int(self.found.record["images"]),
+            map=near_map(self.layer, self.found),
+            method=METHODS[self.found.record["layout"]],
+            labels=near_labels(self.atlas, self.layer, self.found),
+        )
+        self.writer.put(address, page)
+
     def _channel(
         self,
         index: int,
         channel: Channel,
         numbers: ByRecipe,
         configs: Mapping[str, str],
-        near: Mapping[str, list[Near]],
+        beside: Mapping[str, Mapping[str, list[Near]]],
         mini: str,
     ) -> None:
         atlas, layer, shown = self.atlas, self.layer, self.layer.shown
@@ -116,7 +159,7 @@ class LayerBuilder:
             )
             for recipe in channel.renderings
         ]
-        alike = [one.channel for one in near.get(layer.name, ())][:2]
+        alike = [one.channel for one in beside["near"].get(layer.name, ())][:2]
         address = addresses.channel_page(layer.name, channel.number)
         page = self.pages.page(
             "channel.html",
@@ -131,7 +174,10 @@ class LayerBuilder:
             sight=words.sight(layer.receptive_field, atlas.network),
             previous=views.cell(atlas, layer, shown[index - 1]) if index else None,
             next=views.cell(atlas, layer, shown[index + 1]) if index + 1 < len(shown) else None,
-            near=views.near_rows(atlas, [(f"In {name}", near[name]) for name in _in_order(atlas, layer, near)]),
+            near=_rows(atlas, layer, beside["near"]),
+            together=_rows(atlas, layer, beside["together"]),
+            near_page=addresses.near(layer.name),
+            real=real_images(atlas, layer, channel, self.found),
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),
@@ -149,6 +195,10 @@ class LayerBuilder:
         address = addresses.picture(self.atlas, self.layer.name, channel, self.atlas.main)
         alt = f"The picture made for {self.layer.name} channel {channel}"
         return {"card": views.Picture(address, made.width, made.height, alt)}
+
+
+def _rows(atlas: Atlas, layer: Layer, near: Mapping[str, list[Near]]) -> tuple[views.NearRow, ...]:
+    return views.near_rows(atlas, [(f"In {name}", near[name]) for name in _in_order(atlas, layer, near)])
 
 
 def _in_order(atlas: Atlas, layer: Layer, near: Mapping[str, list[Near]]) -> list[str]:

@@ -41,6 +41,13 @@ def likeness(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
+def percent(share: float) -> str:
+    """A share of 0 to 1 in per cent: whole ones, but for what would be said as none or all and is not."""
+    if 0 < share < 0.005:
+        return "less than 1 %"
+    return "more than 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
 def sight(receptive_field: int | None, network: Network) -> str:
     """How much one neuron sees of the input that the network was trained on."""
     if receptive_field is None:

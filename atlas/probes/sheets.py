@@ -10,7 +10,7 @@ from PIL import Image
 from atlas.probes.findings import Findings
 
 TILE = 96  # pixels on a side
-DIM = 0.28  # what is left of an image where the channel is not active
+DIM = 0.38  # what is left of an image where the channel is not active
 QUALITY = 78  # of WebP
 WHOLE = 0.9  # of an image: a neuron that sees more of it sees all, and its crop would be the image again
 KEPT = 512  # images that are kept at hand
