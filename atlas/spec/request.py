@@ -51,7 +51,7 @@ class Record:
 @dataclass(frozen=True)
 class Request:
     """What a build was asked for. ``store`` is a folder or an address, ``output`` a folder; from the current directory
-    if relative."""
+    if relative. ``class_names`` are a user's own, as many as the network has classes; None when none were given."""
 
     name: str
     title: str
@@ -63,3 +63,4 @@ class Request:
     store: str
     output: Path
     website: Website
+    class_names: tuple[str, ...] | None
