@@ -45,7 +45,7 @@ class Network:
         not reach it.
         """
         names = list(dict.fromkeys([layer, *(recipe.layers if recipe else ()), *also]))
-        values = [(name, self._value(name)) for name in names]
+        values = [(name, self.value(name)) for name in names]
         graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
         graph = with_gradient_through(graph, recipe.through if recipe else 0.0)
         classes = self._logits() if recipe and recipe.looks_at_classes else None
@@ -54,6 +54,24 @@ class Network:
         if height and width and (classes or names[0] == (self.graph.logits() or ("",))[0]):
             size = (height, width)  # its layers may take any size, its classifier need not
         return cut(graph, values, self.facts.preprocessing, size, classes)
+
+    def value(self, layer: str) -> Value:
+        """A layer's output in ``graph`` and in ``plain``; of the classifier its logits.
+
+        Raises: NetworkError and WeightsError as ``cut``.
+        """
+        if self.facts.layer(layer) is None:
+            names = [known.name for known in self.facts.layers]
+            near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
+            raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
+        reason = available(self.ref, layer)
+        logits = self.graph.logits()
+        if logits and logits[0] == layer:
+            return logits[1]
+        value = self.graph.value(_keras_name(self.facts.id, layer))
+        if reason or value is None:
+            raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
+        return value
 
     @property
     def record(self) -> Record:
@@ -68,20 +86,6 @@ class Network:
                 "write classes: true, or save a network of your own with it"
             )
         return found
-
-    def _value(self, layer: str) -> Value:
-        if self.facts.layer(layer) is None:
-            names = [known.name for known in self.facts.layers]
-            near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
-            raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
-        reason = available(self.ref, layer)
-        logits = self.graph.logits()
-        if logits and logits[0] == layer:
-            return logits[1]
-        value = self.graph.value(_keras_name(self.facts.id, layer))
-        if reason or value is None:
-            raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
-        return value
 
 
 def load(ref: NetworkRef) -> Network:
