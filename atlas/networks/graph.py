@@ -77,6 +77,12 @@ class Graph:
         squashed = node.function in ("softmax", "sigmoid") and len(node.parents) == 1
         return node.name, node.parents[0] if squashed else self.output
 
+    @property
+    def sigmoid(self) -> bool:
+        """Whether the classifier tells each class for itself, by a sigmoid, rather than one of all by a softmax."""
+        index, _ = self.output
+        return index >= 0 and self.nodes[index].function == "sigmoid"
+
     def needed(self, wanted: Iterable[Value], known: Container[Value] = ()) -> list[int]:
         """The nodes that have to run for these values, in order; values that are ``known`` need none."""
         found: set[int] = set()

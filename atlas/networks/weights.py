@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas.errors import WeightsError
 from atlas.networks.families import family_of
@@ -16,8 +17,13 @@ from atlas.networks.record import digest_of, is_path, record
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 
+if TYPE_CHECKING:
+    from atlas.networks.architectures import Download
+
 EMBEDDED = Path(__file__).resolve().parent / "embedded" / "inceptionv3_mixed4.safetensors"
 EMBEDDED_LAST = "mixed4"
+CLASS_INDEX = "imagenet_class_index.json"
+CLASS_INDEX_HASH = "c2c37ea517e94d9795004a39431a14cb"  # as keras.applications.imagenet_utils states it
 DRAWS = 1  # version of the random draws, part of their digest
 SUFFIXES = (".weights.h5", ".h5", ".safetensors", ".keras")
 
@@ -67,6 +73,8 @@ def locate(ref: NetworkRef) -> Weights:
 
 def ensure(ref: NetworkRef) -> Weights:
     """Find the weights of a network, and download ImageNet's through Keras where they are not in its cache yet.
+
+    With a classifier the list of its classes' names comes along if it can be had.
 
     Raises: NetworkError and WeightsError as ``locate``; WeightsError also when the download fails, with the file to
     fetch by hand and the folder to put it into.
@@ -152,30 +160,42 @@ def _is_whole(weights: Weights) -> bool:
 def _download(ref: NetworkRef) -> Path:
     """The ImageNet weights of a network, fetched by Keras's own code, which checks their hash."""
     start_tensorflow(1)
-    import keras
+    from keras.src.applications.imagenet_utils import CLASS_INDEX_PATH
 
-    from atlas.networks.architectures import build
+    from atlas.networks.architectures import Download, build
 
     _, wanted = build(ref.network, ref.classes)
-    folder = keras_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        bar = sys.stderr if sys.stderr.isatty() else io.StringIO()  # Keras's; standard output is for results
-        with contextlib.redirect_stdout(bar):
-            found = keras.utils.get_file(
-                wanted.file,
-                wanted.origin,
-                cache_dir=str(folder.parent),
-                cache_subdir=folder.name,
-                file_hash=wanted.hash or None,
-            )
+        found = _fetch(wanted)
     except Exception as error:  # Keras raises a bare Exception when a host cannot be reached
         embedded = ref.network == "inceptionv3" and not ref.classes
         instead = "; or write weights: embedded, which needs no download" if embedded else ""
+        folder = keras_folder()
         raise WeightsError(
             f"expected the ImageNet weights of {ref.network} in {folder} or from their host, received: "
             f"{_reason(error)}; fetch {wanted.origin} by hand and put it into {folder} as {wanted.file}{instead}"
         ) from error
+    if ref.classes:
+        with contextlib.suppress(Exception):  # as above; classes are called by their numbers then
+            _fetch(Download(CLASS_INDEX, CLASS_INDEX_PATH, CLASS_INDEX_HASH))
+    return found
+
+
+def _fetch(wanted: "Download") -> Path:
+    """A file in Keras's folder, from its host if it is not there. Raises whatever Keras and the disk raise."""
+    import keras
+
+    folder = keras_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    bar = sys.stderr if sys.stderr.isatty() else io.StringIO()  # Keras's; standard output is for results
+    with contextlib.redirect_stdout(bar):
+        found = keras.utils.get_file(
+            wanted.file,
+            wanted.origin,
+            cache_dir=str(folder.parent),
+            cache_subdir=folder.name,
+            file_hash=wanted.hash or None,
+        )
     return Path(found)
 
 

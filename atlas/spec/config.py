@@ -133,6 +133,11 @@ class Config(Frozen):
         description="Take a network of keras.applications with its classifier: its classes are channels of its last "
         "layer then, and pictures are resized to the size it was trained on.",
     )
+    class_names: PathText | None = Field(
+        None,
+        description="A file of the names of the classes of a network with its classifier: one on each line, or a .json "
+        "in the form of Keras's imagenet_class_index.json. ImageNet's own names when left out, or numbers.",
+    )
     layers: tuple[str | LayerChoice, ...] | None = Field(
         None,
         min_length=1,

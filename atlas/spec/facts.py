@@ -85,6 +85,11 @@ class NetworkFacts:
         """The layers that "every feature layer" means, from input to output."""
         return tuple(layer for layer in self.layers if layer.feature)
 
+    @property
+    def classifier(self) -> LayerFacts | None:
+        """The layer whose channels are the network's classes; None for a network without its classifier."""
+        return next((layer for layer in self.layers if layer.kind == "classes"), None)
+
 
 @dataclass(frozen=True)
 class NetworkRef:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atlas.errors import NetworkError, WeightsError
+from atlas.errors import AtlasError, NetworkError, WeightsError
 from atlas.spec import marks
+from atlas.spec.class_names import read_class_names
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
@@ -73,9 +74,10 @@ class _Reader:
             said = "expected a first recipe that makes a picture of each channel, received one of whole layers"
             self.problems.note(("recipes", first), said)
         layers = choose_layers(config, ref, facts, recipes, self.limit, self.catalog, self.problems)
+        names = self._class_names(config.class_names, facts)
         if self.problems:
             raise self.problems.error()
-        return self._finish(config, ref, facts, layers)
+        return self._finish(config, ref, facts, layers, names)
 
     def _overridden(self, data: Mapping[str, Any]) -> dict[str, Any]:
         result = dict(data)
@@ -180,8 +182,28 @@ class _Reader:
             self.problems.note(("weights",), str(error))
         return facts
 
+    def _class_names(self, given: str | None, facts: NetworkFacts) -> tuple[str, ...] | None:
+        """The user's own names of the network's classes, or None; that they do not fit is noted."""
+        if given is None:
+            return None
+        if facts.classifier is None:
+            said = f"expected a network with its classifier, received {facts.id} without"
+            hint = "write classes: true for one of keras.applications, or leave this key out"
+            self.problems.note(("class_names",), f"{said}; {hint}")
+            return None
+        try:
+            return read_class_names(self._path(given, "class_names"), facts.classifier.channels)
+        except AtlasError as error:
+            self.problems.note(("class_names",), str(error))
+            return None
+
     def _finish(
-        self, config: Config, ref: NetworkRef, facts: NetworkFacts, layers: tuple[LayerRequest, ...]
+        self,
+        config: Config,
+        ref: NetworkRef,
+        facts: NetworkFacts,
+        layers: tuple[LayerRequest, ...],
+        class_names: tuple[str, ...] | None,
     ) -> Request:
         random = ref.weights == "random"
         name = (self.path.stem if self.path else facts.id) + ("-random" if random else "")
@@ -201,6 +223,7 @@ class _Reader:
             store=config.store,
             output=Path(output),
             website=self._website(config, facts, beside),
+            class_names=class_names,
         )
 
     def _probes(self, config: Config, facts: NetworkFacts) -> Probes | None:

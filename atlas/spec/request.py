@@ -52,7 +52,8 @@ class Record:
 @dataclass(frozen=True)
 class Request:
     """What a build was asked for. ``store`` is a folder or an address, ``output`` a folder; from the current directory
-    if relative. ``probes`` are the real images, by an absolute path and with a size, None where there are none."""
+    if relative. ``probes`` are the real images, by an absolute path and with a size, None where there are none;
+    ``class_names`` are a user's own, as many as the network has classes, None when none were given."""
 
     name: str
     title: str
@@ -65,3 +66,4 @@ class Request:
     store: str
     output: Path
     website: Website
+    class_names: tuple[str, ...] | None
