@@ -86,6 +86,7 @@ def show(
         raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
+    from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
 
@@ -98,7 +99,7 @@ def show(
             "layers": [{"name": layer, "channels": channels or "0"}],
             "recipes": {"shown": {key: value for key, value in changes.items() if value is not None}},
         },
-        options.catalog(),
+        catalog(),
     )
     asked = request.layers[0]
     if channels is None and not asked.recipes["shown"].whole:
