@@ -69,9 +69,9 @@ def feature_maps(
     """The activations of layers for some images: ``(n, h, w, channels) float32`` by the name of the layer.
 
     Parameters: ``images`` is one image or several, each a path or pixels ``(h, w, 3) uint8`` that are taken as they
-    are, all of one size; files are shown upright, as a square of ``size`` px (the network's own when left out) by ``crop``
-    (``middle`` or ``squeeze``). ``layers`` are names, every listed layer that the weights reach when left out, pools
-    too. The rest means what it means in a configuration.
+    are, all of one size; files are shown upright, as a square of ``size`` px (the network's own when left out) by
+    ``crop`` (``middle`` or ``squeeze``). ``layers`` are names, every listed layer that the weights reach when left out,
+    pools too. The rest means what it means in a configuration.
 
     Raises: ConfigError with every problem in the arguments; AtlasError for an image that cannot be read.
     """

@@ -12,8 +12,7 @@ from atlas.ascent.kernel import Kernel
 from atlas.ascent.render import Rendering, render
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
-from atlas.networks.load import Network, load
-from atlas.spec.facts import NetworkRef
+from atlas.networks.load import Network
 from atlas.spec.recipe import Recipe
 
 GAP = 2  # pixels between the pictures of a grid
@@ -22,27 +21,27 @@ FRAMES = 48  # of an animation, at most
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 80, 1500
 
 
-def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+def grid(network: Network, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
     """Write a PNG of the channels' pictures in a square grid, row by row; of one its plain picture.
 
     A recipe's repeats stand next to each other; a recipe of a whole layer makes one picture, whatever the channels.
 
     Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
     """
-    made = renderings(load(ref), layer, channels, recipe)
+    made = renderings(network, layer, channels, recipe)
     buffer = io.BytesIO()
     Image.fromarray(tile([picture for one in made for picture in one.pictures])).save(buffer, "PNG")
     write_atomically(output, buffer.getvalue())
     return [one.channel for one in made if one.state == "dead"]
 
 
-def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+def animation(network: Network, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
     """Write a GIF of the ascent from its start; several channels ascend side by side. It rests on the last frame.
 
     Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
     """
     every = max(1, math.ceil(recipe.steps / FRAMES))
-    made = renderings(load(ref), layer, channels, recipe, every)
+    made = renderings(network, layer, channels, recipe, every)
     count = max(len(one.frames) for one in made)  # one that settled rests on its finished picture
     shown = [[one.frames[min(index, len(one.frames) - 1)] for one in made] for index in range(count)]
     frames = [Image.fromarray(tile(pictures)) for pictures in shown]

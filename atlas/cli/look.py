@@ -65,20 +65,25 @@ def show(
     ],
     channels: Annotated[
         str | None,
-        typer.Argument(metavar="[CHANNELS]", help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream."),
+        typer.Argument(
+            metavar="[CHANNELS]",
+            help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream and caricature.",
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
     ] = None,
     preprocessing: PreprocessingOption = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco or deepdream.")
+        str,
+        typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco, deepdream, caricature."),
     ] = "default",
     steps: Annotated[int | None, typer.Option("--steps", help="Number of updates.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the picture in pixels.")] = None,
     start: Annotated[
         str | None, typer.Option("--start", help="noise, noise-caffe, grey-noise, grey, black, or the path of a photo.")
     ] = None,
+    photo: Annotated[str | None, typer.Option("--photo", help="The photo that a caricature is made of.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed gives another picture.")] = None,
 ) -> None:
     """Make one picture, a grid of them, or the animation of an ascent, into one file."""
@@ -90,7 +95,10 @@ def show(
     from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
 
-    changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start}
+    if photo and recipe != "caricature":
+        raise AtlasError(f"--photo: expected it with recipe caricature, received it with {recipe}; see --start")
+    objective = {"photo": photo} if photo else None
+    changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start, "objective": objective}
     request = check_request(
         {
             "network": network,
@@ -107,9 +115,10 @@ def show(
     start_tensorflow(1)  # as a build's workers do: the same bytes
     ensure(request.ref)
     from atlas.ascent.show import animation, grid
+    from atlas.networks.load import load
 
     draw = animation if output.suffix == ".gif" else grid
-    for channel in draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output):
+    for channel in draw(load(request.ref), asked.facts.name, asked.channels, asked.recipes["shown"], output):
         typer.echo(f"atlas: {asked.facts.name} {channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
 
