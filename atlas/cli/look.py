@@ -11,9 +11,6 @@ from atlas.errors import AtlasError
 from atlas.runtime import start_tensorflow
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
-PreprocessingOption = Annotated[
-    str | None, typer.Option("--preprocessing", help="tf, caffe, torch or none; for a .keras file.")
-]
 
 
 def layers(
@@ -73,7 +70,7 @@ def show(
     weights: Annotated[
         str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
     ] = None,
-    preprocessing: PreprocessingOption = None,
+    preprocessing: options.PreprocessingOption = None,
     recipe: Annotated[
         str,
         typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco, deepdream, caricature."),

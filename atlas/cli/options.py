@@ -19,6 +19,9 @@ WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path; in place of the file's."),
 ]
+PreprocessingOption = Annotated[
+    str | None, typer.Option("--preprocessing", help="tf, caffe, torch or none; for a .keras file.")
+]
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the results; in place of the file's.")
 ]
