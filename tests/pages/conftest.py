@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from atlas.store.store import Store
+from tests.pages.looked import with_images
 from tests.pages.synthetic import make
 
 
@@ -31,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     toy = Store(str(folder / "store"))
     notes = {"mixed0": {"3": {"name": "zigzags", "text": "as mixed2 4"}}}
-    write_atlas(make(toy, notes=notes), toy, folder / "site" / "toy", Theme(shelf=True))
+    write_atlas(with_images(toy, make(toy, notes=notes)), toy, folder / "site" / "toy", Theme(shelf=True))
     few = make(toy, "random", {"mixed0": 4}, weights="random", recipes=("main",))
     write_atlas(few, toy, folder / "site" / "random", Theme(shelf=True))
     assert write_shelf(folder / "site") is None
