@@ -14,6 +14,7 @@ from atlas.pages.manifest import GENERATOR, SCHEMA
 from atlas.pages.numbers import Numbers
 from atlas.pages.pictures import ByRecipe
 from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+from atlas.pages.wiring import Wired
 
 
 def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
@@ -52,7 +53,7 @@ def page_count(atlas: Atlas) -> int:
 
 
 def channel(
-    atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, near: Mapping[str, list[Near]]
+    atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, near: Mapping[str, list[Near]], wired: Wired
 ) -> dict[str, Any]:
     """All that is told of a channel but its recipes."""
     branch = layer.branch(one.number)
@@ -64,6 +65,7 @@ def channel(
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
         "near": {where: [vars(other) for other in found] for where, found in near.items()},
+        "weights": wired.told(layer.name, one.number),
         "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
     }
 

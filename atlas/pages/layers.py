@@ -7,24 +7,38 @@ from atlas.pages.diagram import Diagram
 from atlas.pages.ledger import Writer
 from atlas.pages.likeness import Compared, Near, read_compared
 from atlas.pages.picture_config import PictureConfigs, recipe_text
-from atlas.pages.pictures import ByRecipe, write_pictures
+from atlas.pages.pictures import ByRecipe, write_kernels, write_pictures
 from atlas.pages.templating import Pages
 from atlas.pages.tree import Atlas, Channel, Layer
+from atlas.pages.wire_views import weights
+from atlas.pages.wiring import Feeding, read_wired
 from atlas.store.store import Store
 
 
 class LayerBuilder:
-    """Writes all of one layer. ``network`` is the small drawing of the network on every page of a channel."""
+    """Writes all of one layer. ``network`` is the small drawing of the network on every page of a channel, ``feeding``
+    says which layers feed which."""
 
-    def __init__(self, atlas: Atlas, layer: Layer, store: Store, writer: Writer, pages: Pages, network: Diagram):
+    def __init__(
+        self,
+        atlas: Atlas,
+        layer: Layer,
+        store: Store,
+        writer: Writer,
+        pages: Pages,
+        network: Diagram,
+        feeding: Feeding,
+    ):
         self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
         self.network = network
+        self.wired = read_wired(atlas, layer, store, feeding)
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
 
     def pictures(self) -> ByRecipe:
         """Write the layer's pictures; the numbers of each."""
+        write_kernels(self.layer, self.wired, self.writer)
         return write_pictures(self.atlas, self.layer, self.store, self.writer)
 
     def build(self, numbers: ByRecipe, tick: Callable[[], None]) -> None:
@@ -39,14 +53,15 @@ class LayerBuilder:
         mini = self.pages.part("parts.html", "network", address, self.network, None, current)
         told = []
         for index, channel in enumerate(self.layer.shown):
-            described = describe.channel(self.atlas, self.layer, channel, numbers, near.get(channel.number, {}))
+            alike = near.get(channel.number, {})
+            described = describe.channel(self.atlas, self.layer, channel, numbers, alike, self.wired)
             told.append(described)
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
                 addresses.channel_data(current, channel.number),
                 describe.channel_file(self.atlas, self.layer, described, numbers, own),
             )
-            self._channel(index, channel, numbers, own, near.get(channel.number, {}), mini)
+            self._channel(index, channel, numbers, own, alike, mini)
             tick()
         self.writer.put(addresses.layer_data(current), describe.layer_file(self.atlas, self.layer, told, numbers))
         script = describe.layer_script(self.atlas, self.layer, numbers, compared)
@@ -132,6 +147,7 @@ class LayerBuilder:
             previous=views.cell(atlas, layer, shown[index - 1]) if index else None,
             next=views.cell(atlas, layer, shown[index + 1]) if index + 1 < len(shown) else None,
             near=views.near_rows(atlas, [(f"In {name}", near[name]) for name in _in_order(atlas, layer, near)]),
+            weights=weights(atlas, layer, channel.number, self.wired),
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),
