@@ -12,6 +12,7 @@ from atlas.engine.log import Log
 from atlas.engine.pools import Dask, Here, Pool, Processes
 from atlas.engine.probing import LOOK, Finding, Probing, findings, looks
 from atlas.engine.study import found_before
+from atlas.engine.wire import wires
 from atlas.engine.worker import Done, Report, done_before
 from atlas.errors import AtlasError
 from atlas.spec.config import Compute
@@ -99,7 +100,11 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
     """The studies that can be made now of what there is, and are neither in the store nor failed; ``outcome`` notes
     those that are. Another round may come: images are looked at before it is asked what all of them tell."""
     common = plan, outcome.done, build.store, build.compute, build.weights_digest
-    wanted: list[Study] = [*comparisons(*common), *(findings(*common, build.probing) if build.probing else ())]
+    wanted: list[Study] = [
+        *wires(plan, build.store, build.compute, build.network, build.weights_digest),
+        *comparisons(*common),
+        *(findings(*common, build.probing) if build.probing else ()),
+    ]
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []
     for one in wanted:

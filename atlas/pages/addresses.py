@@ -120,6 +120,11 @@ def near(layer: str) -> str:
     return f"{layer}/near.html"
 
 
+def kernels(layer: str, channel: int) -> str:
+    """The weights that lead to a channel and from it, in one picture."""
+    return f"{layer}/{channel}._weights.webp"
+
+
 def _stem(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
     name = "_" if channel is None else str(channel)
     parts = [name, *([recipe] if recipe != atlas.main else []), *([f"_{repeat}"] if repeat else [])]
@@ -161,6 +166,7 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
         for channel in layer.shown:
             number = channel.number
             addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}
+            addresses.add(kernels(name, number))
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
             addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}

@@ -23,6 +23,7 @@ from atlas.pages.statics import statics
 from atlas.pages.templating import Pages
 from atlas.pages.theme import Theme
 from atlas.pages.tree import Atlas
+from atlas.pages.wiring import Feeding, read_feeding
 from atlas.store.store import Store
 
 APART = 400  # channels from which on layers are built in processes of their own
@@ -55,6 +56,7 @@ class _Layers:
     store: str
     writer: Writer
     theme: Theme
+    feeding: Feeding
 
     def build(self, name: str, tick: Callable[[], None]) -> _Made:
         """Build one layer; ``tick`` is called after each page."""
@@ -62,7 +64,8 @@ class _Layers:
         layer, _ = self.atlas.index[name]
         writer = replace(self.writer, written={}, changed=0)
         pages = Pages(self.atlas, self.theme)
-        builder = LayerBuilder(self.atlas, layer, Store(self.store), writer, pages, diagram(self.atlas, MINI, name))
+        drawing = diagram(self.atlas, MINI, name)
+        builder = LayerBuilder(self.atlas, layer, Store(self.store), writer, pages, drawing, self.feeding)
         numbers = builder.pictures()
         made = time.perf_counter()
         builder.build(numbers, tick)
@@ -79,7 +82,8 @@ def build(
     for name, data in statics(theme, atlas.site.accent).items():
         writer.put(addresses.static(name), data)
     times = Times(0.0, 0.0)
-    for made in _built(_Layers(atlas, store.address, writer, theme), workers, tick):
+    layers = _Layers(atlas, store.address, writer, theme, read_feeding(atlas, store))
+    for made in _built(layers, workers, tick):
         writer.take(made.written, made.changed)
         times = Times(times.pictures + made.times.pictures, times.pages + made.times.pages)
     began = time.perf_counter()

@@ -4,15 +4,13 @@ Addresses inside are from the atlas's folder. The schemas are described in docs/
 """
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from atlas.pages import addresses, images
-from atlas.pages.exemplars import Found
-from atlas.pages.likeness import Compared, Near
+from atlas.pages.likeness import Compared
 from atlas.pages.manifest import GENERATOR, SCHEMA
-from atlas.pages.numbers import Numbers
+from atlas.pages.numbers import Numbers, rounded
 from atlas.pages.pictures import ByRecipe
 from atlas.pages.tree import Atlas, Channel, Layer, Rendering
 
@@ -57,15 +55,8 @@ def layer_pages(layer: Layer) -> int:
     return 1 + (addresses.IMAGES in layer.found) + len(layer.shown)
 
 
-def channel(
-    atlas: Atlas,
-    layer: Layer,
-    one: Channel,
-    numbers: ByRecipe,
-    beside: Mapping[str, Mapping[str, list[Near]]],
-    found: Found | None,
-) -> dict[str, Any]:
-    """All that is told of a channel but its recipes; ``beside`` are the channels near it, by kind and layer."""
+def channel(atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, found: Mapping[str, Any]) -> dict[str, Any]:
+    """All that is told of a channel but its recipes; ``found`` is what studies found out of it, by name."""
     branch = layer.branch(one.number)
     return {
         "layer": layer.name,
@@ -74,8 +65,7 @@ def channel(
         "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
-        **{kind: {where: [vars(one) for one in some] for where, some in near.items()} for kind, near in beside.items()},
-        "images": _images(layer, one.number, found),
+        **found,
         "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
     }
 
@@ -91,7 +81,7 @@ def channel_file(
     for recipe, value in renderings.items():
         made = numbers.get((told["channel"], recipe))
         if made and made.trace:
-            value["trace"] = [_number(score) for score in made.trace]
+            value["trace"] = [rounded(score) for score in made.trace]
     head = {
         "generator": GENERATOR,
         "schema": SCHEMA,
@@ -192,7 +182,7 @@ def _renderings(
         if made := numbers.get((number, recipe)):
             places = [addresses.picture(atlas, layer.name, number, recipe, n) for n in range(layer.repeats(recipe))]
             value |= {"picture": places[0], "repeats": places[1:], "size": [made.height, made.width]}
-            value["score"] = {name: _number(getattr(made, name)) for name in ("start", "grey", "end")}
+            value["score"] = {name: rounded(getattr(made, name)) for name in ("start", "grey", "end")}
             if made.frames:
                 value["frames"] = {"address": addresses.frames(atlas, layer.name, number, recipe), **vars(made.frames)}
             if made.maps:
@@ -203,50 +193,8 @@ def _renderings(
     return described
 
 
-def _images(layer: Layer, channel: int, found: Found | None) -> dict[str, Any] | None:
-    """What real images tell of a channel, in numbers; None where they were not asked."""
-    if found is None or channel not in found.rows:
-        return None
-    row, arrays = found.rows[channel], found.arrays
-    exemplars = {
-        kind: [
-            {
-                "image": name,
-                "label": label,
-                "largest": _number(float(arrays[f"{kind}_value"][rank, row])),
-                "at": arrays[f"{kind}_place"][rank, row].tolist(),
-            }
-            for rank, image in enumerate(arrays[kind][:, row].tolist())
-            for name, label in [found.name_and_label(image)]
-        ]
-        for kind in ("top", "spread")
-    }
-    numbers = ("score", "peak", "score_below", "peak_below", "active", "silent")
-    return {
-        "count": found.record["images"],
-        "sheet": addresses.exemplars(layer.name, channel) if "sheets" in arrays else None,
-        **exemplars,
-        **{name: _number(float(arrays[name][row])) for name in numbers},
-        "grid": found.record["grid"],
-        "histogram": arrays["histogram"][:, row].tolist(),
-        "quantiles": {name: [_number(float(one)) for one in arrays[name][::10, row]] for name in ("largest", "mean")},
-        "labels": {
-            label: {
-                "cosine": _number(float(arrays["cosine"][row, place])),
-                "euclid": _number(float(arrays["euclid"][row, place])),
-            }
-            for place, label in enumerate(found.labels)
-        },
-    }
-
-
 def _end(numbers: Numbers | None) -> float | None:
-    return _number(numbers.end) if numbers else None
-
-
-def _number(value: float | None) -> float | None:
-    """A number to six digits; None where it is not finite."""
-    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+    return rounded(numbers.end) if numbers else None
 
 
 def _runs(numbers: list[int]) -> list[list[int]]:

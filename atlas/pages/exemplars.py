@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from atlas.pages import addresses, words
+from atlas.pages.ledger import Writer
 from atlas.pages.likeness import LEAST, Near
+from atlas.pages.numbers import rounded
 from atlas.pages.tree import Atlas, Channel, Layer
 from atlas.pages.views import Picture
 from atlas.store.store import Store
@@ -95,6 +97,38 @@ class Found:
         row = self.rows[channel]
         return self.arrays["sheets"][int(ends[row - 1]) if row else 0 : int(ends[row])].tobytes()
 
+    def told(self, channel: int) -> dict[str, Any] | None:
+        """What real images tell of a channel as plain data; None where nothing is known of it."""
+        if channel not in self.rows:
+            return None
+        row, arrays = self.rows[channel], self.arrays
+        exemplars = {
+            kind: [
+                {
+                    "image": name,
+                    "label": label,
+                    "largest": rounded(float(arrays[f"{kind}_value"][rank, row])),
+                    "at": arrays[f"{kind}_place"][rank, row].tolist(),
+                }
+                for rank, image in enumerate(arrays[kind][:, row].tolist())
+                for name, label in [self.name_and_label(image)]
+            ]
+            for kind in ("top", "spread")
+        }
+        numbers = ("score", "peak", "score_below", "peak_below", "active", "silent")
+        levels = ("largest", "mean")
+        apart = zip(self.labels, arrays["cosine"][row].tolist(), arrays["euclid"][row].tolist(), strict=True)
+        return {
+            "count": self.record["images"],
+            "sheet": addresses.exemplars(self.layer, channel) if "sheets" in arrays else None,
+            **exemplars,
+            **{name: rounded(float(arrays[name][row])) for name in numbers},
+            "grid": self.record["grid"],
+            "histogram": arrays["histogram"][:, row].tolist(),
+            "quantiles": {name: [rounded(one) for one in arrays[name][::10, row].tolist()] for name in levels},
+            "labels": {label: {"cosine": rounded(near), "euclid": rounded(far)} for label, near, far in apart},
+        }
+
     def together(self) -> dict[int, list[Near]]:
         """For each channel, those of the same layer that go with it over the images."""
         return {channel: self._near("with", row, self.layer) for channel, row in self.rows.items()}
@@ -122,6 +156,14 @@ def read_found(layer: Layer, store: Store) -> Found | None:
         return None
     entry = store.get(layer.found[addresses.IMAGES])
     return Found(layer.name, entry.key, entry.record, entry.artefacts)
+
+
+def write_exemplars(layer: Layer, found: Found | None, writer: Writer) -> None:
+    """Write the sheet of each channel's images, where they are published."""
+    for channel in found.rows if found else ():
+        sheet = found.sheet(channel) if found else None
+        if sheet:
+            writer.put(addresses.exemplars(layer.name, channel), sheet)
 
 
 def real_images(atlas: Atlas, layer: Layer, channel: Channel, found: Found | None) -> RealImages | None:

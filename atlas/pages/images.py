@@ -19,6 +19,9 @@ MAP = 192  # least side in px of a map of activations
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
 RAMP = ((15, 15, 16), (86, 34, 46), (165, 64, 31), (226, 136, 63), (250, 217, 142), (255, 252, 240))  # from low to high
+KERNEL = 40  # side in px of the room that a kernel has on its sheet
+KERNELS = 1  # version of how kernels are drawn: raised when they are drawn otherwise
+POSITIVE, NEGATIVE = (213, 94, 0), (0, 114, 178)  # vermilion and blue: https://jfly.uni-koeln.de/color/
 
 T = TypeVar("T")
 
@@ -100,6 +103,43 @@ def activation_maps(maps: np.ndarray) -> bytes:
         canvas[:, start : start + width, 3] = 255
     image = Image.fromarray(canvas).resize(map_size(height, width), Image.Resampling.NEAREST)
     return _saved(image, lossless=True)
+
+
+def coloured(kernels: np.ndarray) -> np.ndarray:
+    """Kernels ``(n, 2, k, h, w)`` in two colours by sign, ``(n, 2, k, h, w, 4) uint8``: the larger a weight, the more
+    opaque, from nothing at 0; the largest of each of the n is wholly so. Can be seen on light and dark ground."""
+    largest = np.abs(kernels).max(axis=(1, 2, 3, 4), keepdims=True)
+    share = kernels / np.where(largest > 0, largest, 1)
+    colours = np.where(share[..., None] < 0, NEGATIVE, POSITIVE).astype(np.uint8)
+    return np.concatenate([colours, np.round(255 * np.abs(share)).astype(np.uint8)[..., None]], axis=-1)
+
+
+def kernel_sheet(rows: Sequence[np.ndarray]) -> bytes:
+    """A WebP file of the coloured kernels of one channel: a row for each of ``(2, k, h, w, 4) uint8``, h and w at most
+    KERNEL.
+
+    The k of the first side come first. Each is in the middle of a room of KERNEL px, as large as whole pixels for each
+    weight allow.
+    """
+    width, height = kernel_sheet_size([row.shape[1] for row in rows])
+    canvas = np.zeros((height, width, 4), np.uint8)
+    for index, row in enumerate(rows):
+        tiles = row.reshape(-1, *row.shape[2:])
+        factor = KERNEL // max(tiles.shape[1:3])
+        large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+        _, high, wide, _ = large.shape
+        top, left = index * KERNEL + (KERNEL - high) // 2, (KERNEL - wide) // 2
+        for place, tile in enumerate(large):
+            start = place * KERNEL + left
+            canvas[top : top + high, start : start + wide] = tile
+    stream = io.BytesIO()
+    Image.fromarray(canvas).save(stream, "WEBP", lossless=True, exact=True, quality=50, method=0)  # others are slow
+    return stream.getvalue()
+
+
+def kernel_sheet_size(listed: Sequence[int]) -> tuple[int, int]:
+    """Width and height in px of a sheet with rows of so many kernels of each side."""
+    return 2 * max(listed) * KERNEL, len(listed) * KERNEL
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

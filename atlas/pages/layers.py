@@ -1,38 +1,48 @@
 """A layer's part of the site: its pictures, its page, its channels' pages, and their data."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from atlas.pages import addresses, describe, views, words
 from atlas.pages.among import METHODS, near_labels, near_map
 from atlas.pages.diagram import Diagram
-from atlas.pages.exemplars import Found, read_found, real_images
+from atlas.pages.exemplars import Found, read_found, real_images, write_exemplars
 from atlas.pages.ledger import Writer
 from atlas.pages.likeness import Compared, Near, read_compared
 from atlas.pages.picture_config import PictureConfigs, recipe_text
-from atlas.pages.pictures import ByRecipe, write_pictures
+from atlas.pages.pictures import ByRecipe, write_kernels, write_pictures
 from atlas.pages.templating import Pages
 from atlas.pages.tree import Atlas, Channel, Layer
+from atlas.pages.wire_views import weights
+from atlas.pages.wiring import Feeding, read_wired
 from atlas.store.store import Store
 
 
 class LayerBuilder:
-    """Writes all of one layer. ``network`` is the small drawing of the network on every page of a channel."""
+    """Writes all of one layer. ``network`` is the small drawing of the network on every page of a channel, ``feeding``
+    says which layers feed which."""
 
-    def __init__(self, atlas: Atlas, layer: Layer, store: Store, writer: Writer, pages: Pages, network: Diagram):
+    def __init__(
+        self,
+        atlas: Atlas,
+        layer: Layer,
+        store: Store,
+        writer: Writer,
+        pages: Pages,
+        network: Diagram,
+        feeding: Feeding,
+    ):
         self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
         self.network = network
-        self.found = read_found(layer, store)
+        self.found, self.wired = read_found(layer, store), read_wired(atlas, layer, store, feeding)
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
 
     def pictures(self) -> ByRecipe:
         """Write the layer's pictures; the numbers of each."""
-        if self.found:
-            for channel in self.found.rows:
-                sheet = self.found.sheet(channel)
-                if sheet:
-                    self.writer.put(addresses.exemplars(self.layer.name, channel), sheet)
+        write_exemplars(self.layer, self.found, self.writer)
+        write_kernels(self.layer, self.wired, self.writer)
         return write_pictures(self.atlas, self.layer, self.store, self.writer)
 
     def build(self, numbers: ByRecipe, tick: Callable[[], None]) -> None:
@@ -51,7 +61,7 @@ class LayerBuilder:
         told = []
         for index, channel in enumerate(self.layer.shown):
             beside = {"near": near.get(channel.number, {}), "together": together.get(channel.number, {})}
-            described = describe.channel(self.atlas, self.layer, channel, numbers, beside, self.found)
+            described = describe.channel(self.atlas, self.layer, channel, numbers, self._found(channel.number, beside))
             told.append(described)
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
@@ -76,6 +86,14 @@ class LayerBuilder:
         if after and after.before.size:
             rows[after.layer] = compared.near_after(after)
         return {channel: {layer: found[row] for layer, found in rows.items()} for channel, row in compared.rows.items()}
+
+    def _found(self, channel: int, beside: Mapping[str, Mapping[str, list[Near]]]) -> dict[str, Any]:
+        """What studies found out of a channel, as plain data."""
+        return {
+            **{kind: {layer: [vars(one) for one in near[layer]] for layer in near} for kind, near in beside.items()},
+            "images": self.found.told(channel) if self.found else None,
+            "weights": self.wired.told(self.layer.name, channel),
+        }
 
     def _together(self) -> dict[int, dict[str, list[Near]]]:
         """What goes with each channel over real images: in this layer, in the one before and in the one after."""
@@ -178,6 +196,7 @@ class LayerBuilder:
             together=_rows(atlas, layer, beside["together"]),
             near_page=addresses.near(layer.name),
             real=real_images(atlas, layer, channel, self.found),
+            weights=weights(atlas, layer, channel.number, self.wired),
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),

@@ -1,5 +1,6 @@
 """The numbers that an entry has beside its picture."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,3 +74,8 @@ def read_numbers(entry: Entry) -> Numbers:
 def _frames(value: Mapping[str, Any]) -> Frames | None:
     """None for frames of which it is not known when they were taken."""
     return Frames(tuple(value["steps"]), value["columns"]) if "steps" in value else None
+
+
+def rounded(value: float | None) -> float | None:
+    """A number to six digits; None where it is not finite."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

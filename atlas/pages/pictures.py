@@ -13,6 +13,7 @@ from atlas.pages.diagram import MOST
 from atlas.pages.ledger import Writer
 from atlas.pages.numbers import Numbers, read_numbers
 from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+from atlas.pages.wiring import Wired
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -48,6 +49,20 @@ def write_pictures(atlas: Atlas, layer: Layer, store: Store, writer: Writer) -> 
         put(0)
     _sheets(atlas, layer, writer)
     return numbers
+
+
+def write_kernels(layer: Layer, wired: Wired, writer: Writer) -> None:
+    """Write the sheets of the weights of each channel that are not there already."""
+    names = {
+        addresses.kernels(layer.name, channel.number): channel.number
+        for channel in layer.shown
+        if any(wired.of(channel.number))
+    }
+    missing = [name for name in names if not writer.has(name, wired.source)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        sheets = pool.map(wired.sheet, [names[name] for name in missing])
+        for name, data in zip(missing, sheets, strict=True):
+            writer.put(name, data, wired.source)
 
 
 def representatives(atlas: Atlas, layer: Layer) -> list[Channel]:

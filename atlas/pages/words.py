@@ -48,6 +48,17 @@ def percent(share: float) -> str:
     return "more than 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
+def strength(value: float) -> str:
+    """A signed strength to two digits, with a true minus sign."""
+    spelt = f"{value:+,.0f}" if abs(value) >= 9.95 else f"{value:+#.2g}" if abs(value) >= 0.0001 else f"{value:+.0e}"
+    return spelt.replace("-", "−")
+
+
+def caution(note: str) -> str:
+    """What was taken as linear between two layers, and what comes of that; empty where nothing was."""
+    return f"{note.removesuffix('.')}: behind chains of ReLUs or pools, signed products say little." if note else ""
+
+
 def sight(receptive_field: int | None, network: Network) -> str:
     """How much one neuron sees of the input that the network was trained on."""
     if receptive_field is None:

@@ -12,6 +12,7 @@ mixed4 went with the five that excite them most (mean correlation 0.26) and agai
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from atlas.errors import NetworkError
 from atlas.networks.cut import COMMUTES_WITH_RELU
 from atlas.networks.graph import Graph, Value
 from atlas.networks.linear import CONVOLUTIONS, Reads, Taps, is_linear, read_back, taps
-from atlas.networks.load import Network
 from atlas.networks.weights import available
+
+if TYPE_CHECKING:
+    from atlas.networks.load import Network
 
 VERSION = 1  # of what is computed here
 STRONGEST = 5  # channels in a list
@@ -58,7 +61,7 @@ class Wiring:
     note: str
 
 
-def between(network: Network, layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def between(network: "Network", layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The layers between which weights can be read: each layer that has some before it -> those that feed it.
 
     One layer feeds another when there is a way from it to the other past no third feature layer of the network, be that
@@ -80,7 +83,7 @@ def between(network: Network, layers: Sequence[str]) -> dict[str, tuple[str, ...
     return found
 
 
-def wiring(network: Network, below: str, above: str, strongest: int = STRONGEST) -> Wiring:
+def wiring(network: "Network", below: str, above: str, strongest: int = STRONGEST) -> Wiring:
     """The weights from the channels of one layer to those of the next.
 
     Parameters: ``below`` feeds ``above``, as ``between`` says; ``strongest`` is k, the length of the lists. One thread
@@ -115,7 +118,7 @@ def wiring(network: Network, below: str, above: str, strongest: int = STRONGEST)
     return Wiring(strength.astype(np.float32), before, slices[0], after, slices[1], np.array(scale), note)
 
 
-def _features(network: Network) -> dict[Value, str]:
+def _features(network: "Network") -> dict[Value, str]:
     """The feature layers that the weights reach, by their values."""
     names = [layer.name for layer in network.facts.feature_layers if available(network.ref, layer.name) is None]
     return {network.value(name): name for name in names}

@@ -64,9 +64,8 @@ def _verified(store: Store, key: str) -> Verified:
 
 
 def keys_of(record: dict[str, Any]) -> Iterator[str]:
-    """The keys of all renderings of an atlas, and of what came of comparing them."""
+    """The keys of all renderings of an atlas, and of what was found out of its layers."""
     for layer in record.get("layers", ()):
-        if layer.get("likeness"):
-            yield layer["likeness"]["key"]
+        yield from (one["key"] for one in layer.get("found", {}).values())
         for one in (layer["whole"], *(shown["renderings"] for shown in layer["channels_shown"])):
             yield from (rendering["key"] for rendering in one.values() if rendering["key"])

@@ -55,8 +55,9 @@ def test_quiet_prints_nothing(shell, config, tmp_path):
 
 def test_json_is_one_object_on_every_line_and_ends_with_done(shell, config):
     *events, done = (json.loads(line) for line in shell("build", "toy.yaml", "--json").lines)
-    batches, compared = [[one for one in events if one["event"] == kind] for kind in ("batch", "studied")]
-    assert sorted(event["layer"] for event in compared) == ["both", "first"]
+    batches, studied = [[one for one in events if one["event"] == kind] for kind in ("batch", "studied")]
+    found = sorted((event["kind"], event["layer"]) for event in studied)
+    assert found == [("likeness", "both"), ("likeness", "first"), ("weights", "both")]
     made = [(event["layer"], one["channel"]) for event in batches for one in event["done"]]
     assert sorted(made) == [("both", 0), ("both", 13), ("first", 0), ("first", 1), ("first", 2)]
     assert all(len(one["key"]) == 64 for event in batches for one in event["done"])

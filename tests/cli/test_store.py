@@ -11,30 +11,32 @@ from atlas.store.store import Store
 
 @pytest.fixture
 def built(shell, config, tmp_path):
-    """The entries of a build of five pictures, in no order, and behind them those of two layers' comparisons."""
+    """The entries of a build of five pictures, in no order, and behind them those of two layers' comparisons; before
+    all of them that of the weights to the second layer."""
     assert shell("build", "toy.yaml", "--quiet").code == 0
     store = Store(tmp_path / ".atlas")
     found = sorted(tmp_path.glob(".atlas/v1/entries/*/*"))
-    return sorted(found, key=lambda path: "likeness" in (store.record(path.stem) or {}))
+    kinds = {path: store.record(path.stem) or {} for path in found}
+    return sorted(found, key=lambda path: ("likeness" in kinds[path]) - ("wiring" in kinds[path]))
 
 
 def test_what_is_kept(shell, built):
     rows = [json.loads(line) for line in shell("store", "ls", "--json").lines]
-    assert [(row["atlas"], row["entries"]) for row in rows] == [("toy", 7), ("in no atlas", 0), ("in all", 7)]
+    assert [(row["atlas"], row["entries"]) for row in rows] == [("toy", 8), ("in no atlas", 0), ("in all", 8)]
     assert rows[0]["bytes"] == sum(path.stat().st_size for path in built)
-    assert shell("store", "ls").lines[0].split()[0] == "7"
+    assert shell("store", "ls").lines[0].split()[0] == "8"
     assert shell("store", "ls", "elsewhere").lines[-1].split() == ["0", "0", "B", "in", "all"]
 
 
 def test_a_damaged_entry_is_named_repaired_and_made_again(shell, built, tmp_path):
-    assert shell("store", "verify").out == "7 entries read, all of them whole\n"
+    assert shell("store", "verify").out == "8 entries read, all of them whole\n"
     good = built[2].read_bytes()
     built[2].write_bytes(good[:-9] + b"x" * 9)
     said = shell("store", "verify")
     assert said.code == 1
     assert str(built[2]) in said.lines[0]
     assert "checksum does not match" in said.lines[0]
-    assert said.lines[-1] == "7 entries read, 1 damaged"
+    assert said.lines[-1] == "8 entries read, 1 damaged"
     repaired = shell("store", "verify", "--repair", "--json")
     assert (repaired.code, json.loads(repaired.lines[-1])["damaged"]) == (1, 1)
     assert not built[2].exists()
@@ -79,7 +81,7 @@ def test_prune_keeps_what_is_needed_young_or_in_use(shell, built, config, tmp_pa
     assert "expected a store that nobody uses, received one that toy on" in said.err
     log.write_bytes(whole)
     assert shell("store", "prune", "toy.yaml", "--yes").out.endswith(" deleted\n")
-    assert sum(path.exists() for path in built) == 5
+    assert sum(path.exists() for path in built) == 6
     assert "nothing to render: all 4" in shell("build", "toy.yaml").out
 
 

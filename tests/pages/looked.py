@@ -77,7 +77,7 @@ def with_images(store: Store, record: dict[str, Any], *, published: bool = True,
         arrays["told"] = np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
         about = {"images": IMAGES, "grid": list(GRID), "layout": "pca"}
         about["tiles"] = {"side": TILE, "rows": rows(sight, SIDE)}
-        entry = Entry(f"{seed:08x}" + "ef" * 28, {"images": 1, "layer": name, **about}, b"", arrays)
+        entry = Entry(f"{seed:08x}" + "0a" * 28, {"images": 1, "layer": name, **about}, b"", arrays)
         store.put(entry)
         layer["found"]["images"] = {"key": entry.key, "checksum": entry.checksum}
         before = parts, shown

@@ -117,6 +117,39 @@ def compare(store: Store, layer: str, keys: list[str], channels: int, before: in
     return {"key": made.key, "checksum": made.checksum}
 
 
+def wire(store: Store, below: tuple[str, int], above: tuple[str, int]) -> dict[str, str]:
+    """What reading the weights from one layer to the next might have come to: names, and how many channels they have.
+
+    Channel 1 of the lower layer excites and channel 6 inhibits many. Channel 2 of the upper layer has none that
+    inhibits it, channel 3 none at all, and channel 8 one weight from each.
+    """
+    (name, given), (upper, count) = below, above
+    rng = np.random.default_rng(count)
+    strength = rng.normal(0, 0.4, (count, given))
+    strength[:, 1] += 1.5
+    strength[:, 6:7] -= 1.5
+    strength[2] = np.abs(strength[2])
+    strength[3] = 0
+    window = (13, 13) if upper in ("mixed4", "mixed5", "mixed6", "mixed7") else (3, 5)
+    artefacts = {}
+    for side, sums in (("before", strength), ("after", strength.T)):
+        rows = np.arange(len(sums))[:, None, None]
+        order = np.stack([np.argsort(-sign * sums, axis=1, kind="stable")[:, :5] for sign in (1, -1)], axis=1)
+        there = np.array([1, -1])[:, None] * sums[rows, order] > 0
+        kernels = rng.normal(0, 0.1, (*order.shape, *window))
+        kernels += (sums[rows, order] / kernels[0, 0, 0].size)[..., None, None] - kernels.mean((3, 4), keepdims=True)
+        if side == "before":
+            kernels[8, :, :, [0, 2]] = kernels[8, :, :, :, [0, 1, 3, 4]] = 0
+        artefacts[f"{side}_0"] = np.where(there, order, -1).astype(np.int16)
+        artefacts[f"{side}_strength_0"] = np.where(there, sums[rows, order], 0).astype(np.float32)
+        artefacts[f"{side}_slices_0"] = np.where(there[..., None, None], kernels, 0).astype(np.float16)
+    note = "Activations between the two layers count as the identity."
+    record = {"wiring": 1, "layer": upper, "before": [name], "notes": [note], "scales": [0.5]}
+    made = Entry(f"{zlib.crc32(upper.encode()):08x}" + "ef" * 28, record, b"", artefacts)
+    store.put(made)
+    return {"key": made.key, "checksum": made.checksum}
+
+
 def make(
     store: Store,
     name: str = "toy",
@@ -134,6 +167,7 @@ def make(
     Of every layer channel 5 is dead, 6 failed and 7 missing. At most ``distinct`` pictures are drawn: the rest repeat.
     """
     layers = layers or {"mixed0": 16, "mixed2": 10}
+    names = list(layers)
     drawn: dict[int, bytes] = {}
     facts = {row[0]: row for row in OUTLINE}
     described = []
@@ -158,7 +192,10 @@ def make(
                     renderings[which] |= {"key": key, "checksum": (store.record(key) or {})["checksum"]}
             listed.append({"channel": channel, "renderings": renderings})
             mains += [key for key in [renderings[recipes[0]]["key"]] if key]
-        before = facts[list(layers)[depth - 1]][1] if depth else 0
+        before = facts[names[depth - 1]][1] if depth else 0
+        found = {"likeness": compared} if (compared := compare(store, layer, mains, channels, before)) else {}
+        if depth:
+            found["weights"] = wire(store, (names[depth - 1], before), (layer, channels))
         described.append(
             {
                 "name": layer,
@@ -169,7 +206,7 @@ def make(
                 "relu": True,
                 "branches": branches(layer),
                 "notes": (notes or {}).get(layer, {}),
-                "found": {"likeness": found} if (found := compare(store, layer, mains, channels, before)) else {},
+                "found": found,
                 "recipes": {which: recipe(1 if order == 0 else -1) for order, which in enumerate(recipes)},
                 "whole": {},
                 "channels_shown": listed,

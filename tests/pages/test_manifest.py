@@ -29,7 +29,7 @@ def test_the_tree_holds_what_the_record_says(record: dict[str, Any]) -> None:
     assert layer.shown[6].renderings["main"].error.startswith("the score became NaN")
     assert (atlas.outline[-1].name, atlas.outline[-1].receptive_field) == ("mixed10", 1311)
     assert layer.branches[3].copies == "mixed0"
-    assert set(layer.found) == {"likeness"}
+    assert set(layer.found) == {"likeness", "weights"}
 
 
 def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(record: dict[str, Any]) -> None:

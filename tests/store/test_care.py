@@ -87,9 +87,11 @@ def test_what_is_needed_or_young_stays(store):
 
 def test_shares_of_atlases(store):
     rendering = {"main": {"key": key(1), "state": "activated"}}
-    layer = {"whole": {}, "channels_shown": [{"channel": 3, "renderings": rendering}]}
+    found = {kind: {"key": key(number), "checksum": ""} for kind, number in (("likeness", 2), ("weights", 4))}
+    layer = {"whole": {}, "found": found, "channels_shown": [{"channel": 3, "renderings": rendering}]}
     store.put_atlas("toy", {"name": "toy", "layers": [layer]})
     first, rest, everything = shares(store)
-    assert (first["atlas"], first["entries"], first["bytes"]) == ("toy", 1, path(store, 1).stat().st_size)
-    assert (rest["entries"], everything["entries"]) == (5, 6)
+    own = sum(path(store, number).stat().st_size for number in (1, 2, 4))
+    assert (first["atlas"], first["entries"], first["bytes"]) == ("toy", 3, own)
+    assert (rest["entries"], everything["entries"]) == (3, 6)
     assert everything["bytes"] == rest["bytes"] + first["bytes"]

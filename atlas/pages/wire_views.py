@@ -1,0 +1,100 @@
+"""What the template of a channel's page is given of its weights: frozen plain data, as in ``views``."""
+
+from dataclasses import dataclass
+
+from atlas.pages import addresses, images, words
+from atlas.pages.tree import Atlas, Channel, Layer
+from atlas.pages.views import Picture
+from atlas.pages.wiring import Wired, Wires
+
+ROWS = 12  # of weights on a page: the style sheet has places for so many
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A channel that another one's weights lead to or come from: ``page`` and ``thumbnail`` are None when the atlas
+    does not show it, or not with a picture. ``place`` is that of its kernel in its row of the sheet."""
+
+    number: int
+    page: str | None
+    thumbnail: str | None
+    alt: str
+    strength: str
+    kernel: str
+    place: int
+
+
+@dataclass(frozen=True)
+class WireRow:
+    """The weights between a channel and one layer, before it or after: what excites and what inhibits, with a title.
+
+    ``page`` is the layer's; ``pictured`` says whether there is a thumbnail among them.
+    """
+
+    title: str
+    layer: str
+    page: str
+    caution: str
+    pictured: bool
+    sides: tuple[tuple[str, tuple[Wire, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All weights of a channel that its page shows, and how many more layers there are; ``sheet`` has their kernels."""
+
+    sheet: Picture
+    rows: tuple[WireRow, ...]
+    more: int
+
+
+def weights(atlas: Atlas, layer: Layer, channel: int, wired: Wired) -> Weights | None:
+    """The weights that lead to a channel and from it, None where none are known."""
+    before, after = wired.of(channel)
+    rows = [_wire_row(atlas, one, channel, before=True) for one in before]
+    rows += [_wire_row(atlas, one, channel, before=False) for one in after]
+    if not rows:
+        return None
+    size = images.kernel_sheet_size([one.channels.shape[2] for one in (*before, *after)])
+    sheet = Picture(addresses.kernels(layer.name, channel), *size, "")
+    return Weights(sheet, tuple(rows[:ROWS]), len(rows[ROWS:]))
+
+
+def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> WireRow:
+    titles = ("Excite it", "Inhibit it") if before else ("Excited by it", "Inhibited by it")
+    shown = atlas.index[wires.layer][1] if wires.layer in atlas.index else {}
+    alt = f"Weights {'from' if before else 'to'} {wires.layer}"
+    listed = wires.channels.shape[2]
+    sides = tuple(
+        (
+            titles[side],
+            tuple(
+                _wire(atlas, wires.layer, shown.get(other), other, strength, alt, side * listed + place)
+                for place, (other, strength) in enumerate(wires.side(channel, side))
+            ),
+        )
+        for side in (0, 1)
+    )
+    return WireRow(
+        title="From" if before else "To",
+        layer=wires.layer,
+        page=addresses.layer_page(wires.layer) if wires.layer in atlas.index else "",
+        caution=words.caution(wires.note),
+        pictured=any(wire.thumbnail for _, side in sides for wire in side),
+        sides=tuple((title, side) for title, side in sides if side),
+    )
+
+
+def _wire(
+    atlas: Atlas, layer: str, channel: Channel | None, number: int, strength: float, alt: str, place: int
+) -> Wire:
+    made = channel is not None and channel.renderings[atlas.main].key is not None
+    return Wire(
+        number=number,
+        page=addresses.channel_page(layer, number) if channel else None,
+        thumbnail=addresses.thumbnail(layer, number) if made else None,
+        alt=f"Channel {number}",
+        strength=words.strength(strength),
+        kernel=f"{alt} {number}",
+        place=place,
+    )
