@@ -60,6 +60,13 @@ class Prepared:
         layers = ["", *(group.layer.name for group in self.plan.groups)]
         return found | ({key for layer in layers for key in probing.looks(layer)} if probing else set())
 
+    @property
+    def skipped(self) -> list[list[str]]:
+        """Names of the images that could not be shown to the network, and why."""
+        layer = next(iter(self.outcome.found.get("images", {})), None)
+        found: list[list[str]] = self.build.probing.skipped(self.store, layer) if layer else []
+        return found
+
     def part(self, shard: tuple[int, int]) -> "Prepared":
         """The same for one of several parts of the plan."""
         plan = self.plan.part(*shard)
