@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from atlas.canonical import digest
 from atlas.engine.batches import Study
 from atlas.engine.compare import keys_of, made, mains, pixels
 from atlas.engine.worker import Done
+from atlas.engine.worker import network as loaded
 from atlas.probes import near
 from atlas.probes.findings import Parts, company, find
 from atlas.probes.images import Source
 from atlas.probes.look import Looked, Probe, pictures, respond
 from atlas.probes.sheets import TILE, rows, sheets
 from atlas.spec.config import Compute
-from atlas.spec.facts import LayerFacts
+from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import Job, Plan
 from atlas.spec.probing import Probes
 from atlas.store.entry import Entry
@@ -120,9 +121,8 @@ class Look(Study):
         def note(source: Source, why: str) -> None:
             skipped[str(self.sources.index(source))] = why
 
-        layers = [layer for layer in keys if layer != IMAGES]
-        cut = network.cut(layers[0], also=layers[1:]) if layers else None
-        probe = Probe(cut, self.size, self.options.exemplars) if cut else None
+        layers = tuple(layer for layer in keys if layer != IMAGES)
+        probe = _probe(self.ref, self.weights_digest, layers, self.size, self.options.exemplars) if layers else None
         numbers, found = probe.look(read()) if probe else (np.array([one for some, _ in read() for one in some]), {})
         record = {LOOK: VERSION, "skipped": skipped}
         for layer in layers:
@@ -131,6 +131,12 @@ class Look(Study):
             yield Entry(keys[layer], about, b"", {"numbers": numbers, **looked})
         if IMAGES in keys:
             yield Entry(keys[IMAGES], record, b"", kept)
+
+
+@lru_cache(maxsize=1)
+def _probe(ref: NetworkRef, weights_digest: str, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
+    """The probe that a worker keeps from part to part: its graph is traced once."""
+    return Probe(loaded(ref, weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
 
 
 def _kept(shown: np.ndarray) -> np.ndarray:
