@@ -10,6 +10,8 @@ from atlas.cli.prepare import Prepared, kept, prepare, render
 from atlas.cli.progress import Observer, observer
 from atlas.errors import AtlasError
 
+SKIPPED_TOLD = 20  # images that could not be shown, by name
+
 
 def build(
     config: options.ConfigFile,
@@ -112,13 +114,13 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "missing": prepared.missing,
         "dead": sum(done.state == "dead" for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
-        "skipped_images": prepared.skipped,
         "not_found_out": {
             f"{kind} of {layer}": one.error
             for kind, found in outcome.found.items()
             for layer, one in found.items()
             if one.error
         },
+        "skipped": dict(prepared.skipped),
     }
     said = _of_pictures(prepared, summary)
     if pages and outcome.done:
@@ -175,8 +177,11 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
             if job.key in keys
         }
         said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
-    said += [f"skipped: {name}: expected an image, received {why}" for name, why in summary["skipped_images"]]
     said += [f"not found out: {what}: {error}" for what, error in summary["not_found_out"].items()]
+    skipped = [f"skipped: {name}: expected an image, received {why}" for name, why in summary["skipped"].items()]
+    if len(skipped) > SKIPPED_TOLD:
+        skipped[SKIPPED_TOLD:] = [f"skipped: {len(skipped) - SKIPPED_TOLD:,} more images; --json names all of them"]
+    said += skipped
     return said
 
 

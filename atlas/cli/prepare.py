@@ -62,10 +62,10 @@ class Prepared:
 
     @property
     def skipped(self) -> list[list[str]]:
-        """Images that could not be shown to the network, the first twenty by name, and why."""
-        found = next(iter(self.outcome.found.get("images", {}).values()), None)
-        [record] = self.store.records([found.key]) if found and found.checksum else [None]
-        return record["skipped_names"] if record else []
+        """Names of the images that could not be shown to the network, and why."""
+        layer = next(iter(self.outcome.found.get("images", {})), None)
+        found: list[list[str]] = self.build.probing.skipped(self.store, layer) if layer else []
+        return found
 
     def part(self, shard: tuple[int, int]) -> "Prepared":
         """The same for one of several parts of the plan."""

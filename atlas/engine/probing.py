@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from atlas.canonical import digest
 from atlas.engine.batches import Study
 from atlas.engine.compare import keys_of, made, mains, pixels
 from atlas.engine.worker import Done
+from atlas.engine.worker import network as loaded
 from atlas.probes import near
 from atlas.probes.findings import Parts, company, find
 from atlas.probes.images import Source
 from atlas.probes.look import Looked, Probe, pictures, respond
 from atlas.probes.sheets import TILE, rows, sheets
 from atlas.spec.config import Compute
-from atlas.spec.facts import LayerFacts
+from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import Job, Plan
 from atlas.spec.probing import Probes
 from atlas.store.entry import Entry
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 LOOK, NAME = "looks", "images"  # kinds of study: of a part of the images, and of a layer
 VERSION = 1  # of what is computed here: it is part of every key
-PART = 128  # images of a part, about
+PART = 128  # images of a part, at most
+SPLITS = 32  # times that parts are halved, at most: images of one content stay together
 FEWEST = 2  # images that there is something to say of
 TOLD = 20  # images that could not be shown, by name
 IMAGES = ""  # in the place of a layer: the images themselves
@@ -41,7 +43,10 @@ QUALITY = 82  # of the images as they are kept for the pages, WebP
 
 @dataclass(frozen=True)
 class Probing:
-    """The images of a build, and how they are looked at: ``size`` px a side, by the network that ``identity`` names."""
+    """The images of a build, and how they are looked at: ``size`` px a side, by the network that ``identity`` names.
+
+    ``sources`` are in the order of their contents, as ``probes.images`` finds them.
+    """
 
     identity: str
     sources: tuple[Source, ...]
@@ -50,14 +55,23 @@ class Probing:
 
     @cached_property
     def parts(self) -> list[tuple[int, ...]]:
-        """The images' numbers in parts, by their contents: few parts change when images come or go."""
-        count = 1
-        while count * PART < len(self.sources):
-            count *= 2
-        found: list[list[int]] = [[] for _ in range(count)]
-        for number, source in enumerate(self.sources):
-            found[int(source.digest[:8] or "0", 16) % count].append(number)
-        return [tuple(sorted(part, key=lambda number: self.sources[number].digest)) for part in found if part]
+        """The images' numbers in parts, by their contents: one part changes when an image comes or goes, or becomes two
+        or one."""
+        waiting: list[tuple[tuple[int, ...], str]] = [(tuple(range(len(self.sources))), "")]  # with how digests begin
+        found = []
+        while waiting:
+            part, start = waiting.pop()
+            if len(part) <= PART or len(start) == SPLITS:
+                found.append(part)
+                continue
+            for bit in "10":
+                own = tuple(number for number in part if self._bits[number].startswith(start + bit))
+                waiting += [(own, start + bit)] if own else []
+        return found
+
+    @cached_property
+    def _bits(self) -> list[str]:
+        return [f"{int(source.digest[: SPLITS // 4] or '0', 16):0{SPLITS}b}" for source in self.sources]
 
     def looks(self, layer: str) -> tuple[str, ...]:
         """The keys of what a layer makes of each part; of the images themselves for IMAGES."""
@@ -72,6 +86,15 @@ class Probing:
         return tuple(
             digest({**about, "images": [self.sources[number].digest for number in part]}) for part in self.parts
         )
+
+    def skipped(self, store: Store, layer: str) -> list[list[str]]:
+        """Names of the images that could not be shown to a layer, and why; of the parts that it was tried with."""
+        found = [
+            [self.sources[part[int(index)]].name, why]
+            for part, record in zip(self.parts, store.records(self.looks(layer)), strict=True)
+            for index, why in (record or {}).get("skipped", {}).items()
+        ]
+        return sorted(found)
 
 
 @dataclass(frozen=True)
@@ -98,10 +121,9 @@ class Look(Study):
         def note(source: Source, why: str) -> None:
             skipped[str(self.sources.index(source))] = why
 
-        layers = [layer for layer in keys if layer != IMAGES]
-        cut = network.cut(layers[0], also=layers[1:]) if layers else None
-        probe = Probe(cut, self.size, self.options.exemplars) if cut else None
-        numbers, found = probe.look(read()) if probe else (np.concatenate([one for one, _ in read()]), {})
+        layers = tuple(layer for layer in keys if layer != IMAGES)
+        probe = _probe(self.ref, self.weights_digest, layers, self.size, self.options.exemplars) if layers else None
+        numbers, found = probe.look(read()) if probe else (np.array([one for some, _ in read() for one in some]), {})
         record = {LOOK: VERSION, "skipped": skipped}
         for layer in layers:
             looked: dict[str, Any] = dict(vars(found[layer])) if found else {"grid": None}
@@ -109,6 +131,12 @@ class Look(Study):
             yield Entry(keys[layer], about, b"", {"numbers": numbers, **looked})
         if IMAGES in keys:
             yield Entry(keys[IMAGES], record, b"", kept)
+
+
+@lru_cache(maxsize=1)
+def _probe(ref: NetworkRef, weights_digest: str, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
+    """The probe that a worker keeps from part to part: its graph is traced once."""
+    return Probe(loaded(ref, weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
 
 
 def _kept(shown: np.ndarray) -> np.ndarray:
@@ -154,10 +182,11 @@ class Finding(Study):
         arrays["channels"], arrays["keys"] = np.array(self.channels, np.int32), keys_of(self.pictures)
         arrays["told"] = self._told(arrays)
         tiles = {"side": TILE, "rows": rows(self.facts.receptive_field, self.probing.size)}
-        skipped = self._skipped(store)
+        skipped = self.probing.skipped(store, self.layer)
         about = {"images": count, "grid": list(grid), "tiles": tiles, "layout": self.probing.options.layout}
         record = {NAME: VERSION, "layer": self.layer, **about}
-        yield Entry(wanted[0].key, {**record, "skipped": len(skipped), "skipped_names": skipped[:TOLD]}, b"", arrays)
+        told = skipped[:TOLD] if self.probing.options.publish_images else []
+        yield Entry(wanted[0].key, {**record, "skipped": len(skipped), "skipped_names": told}, b"", arrays)
 
     def _parts(self, store: Store, looks: tuple[str, ...]) -> Parts:
         def parts() -> Iterator[tuple[np.ndarray, Looked]]:
@@ -226,15 +255,6 @@ class Finding(Study):
             "labels": names,
         }
         return np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
-
-    def _skipped(self, store: Store) -> list[list[str]]:
-        """Names of the images that could not be shown, and why."""
-        found = [
-            [self.probing.sources[part[int(index)]].name, why]
-            for part, record in zip(self.probing.parts, store.records(self.looks), strict=True)
-            for index, why in (record or {}).get("skipped", {}).items()
-        ]
-        return sorted(found)
 
 
 def findings(

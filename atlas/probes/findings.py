@@ -21,7 +21,7 @@ BESIDE = 6  # and in the layer before it, or after it
 TINY = 1e-12  # product of two deviations below which a channel is taken for the same in all images
 
 Parts = Callable[[], Iterator[tuple[np.ndarray, Looked]]]
-"""All images once more, some at a time: their numbers ``(n,) int32`` and what the layer made of them."""
+"""All images once more, some at a time: their numbers ``(n,) int32``, ascending, and what the layer made of them."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ def _block(parts: Parts, channels: np.ndarray, exemplars: int) -> dict[str, np.n
     ]
     numbers, largest, place, mean, active = (np.concatenate(part) for part in zip(*rows, strict=True))
     by_number = np.argsort(numbers)
-    numbers, largest, place, mean = (array[by_number] for array in (numbers, largest, place, mean))
+    numbers, largest, place, mean, active = (array[by_number] for array in (numbers, largest, place, mean, active))
     order = np.argsort(-largest, axis=0, kind="stable")  # (n, s): of equal ones the first comes first
     top = order[:exemplars]
     last = len(numbers) - 1
     levels = np.linspace(*SPREAD, max(1, exemplars // 2))
     spread = order[np.unique(np.round((1 - levels) * last).astype(int))]
     low, high = largest.min(axis=0), largest.max(axis=0)
-    step = np.where(high > low, high - low, 1) / BINS
+    step = np.where(high > low, high - low, 1).astype(np.float64) / BINS
     bins = np.minimum((largest - low) / step, BINS - 1).astype(int)
     found = {"histogram": np.stack([(bins == number).sum(axis=0) for number in range(BINS)]).astype(np.int32)}
     for name, ranks in (("top", top), ("spread", spread)):
@@ -87,7 +87,7 @@ def _block(parts: Parts, channels: np.ndarray, exemplars: int) -> dict[str, np.n
     return found | {
         "largest": np.quantile(largest, shares, axis=0).astype(np.float32),
         "mean": np.quantile(mean, shares, axis=0).astype(np.float32),
-        "active": active.mean(axis=0, keepdims=True),
+        "active": active.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32),
         "silent": (largest <= 0).mean(axis=0, keepdims=True).astype(np.float32),
     }
 

@@ -49,8 +49,13 @@ class _Layer:
 
 def pictures(sources: Sequence[Source], size: int, crop: str, skip: Callable[[Source, str], None]) -> Iterator[Any]:
     """The images' indices ``(n,) int32`` and pixels ``(n, size, size, 3) uint8``, TOGETHER at a time, through tf.data:
-    the next ones are read while some are looked at. Those that cannot be shown are told to ``skip``."""
+    the next ones are read while some are looked at. Those that cannot be shown are told to ``skip``.
+
+    Raises OSError when one that could be read before cannot be now: what the others give is not what all give.
+    """
     import tensorflow as tf
+
+    lost: list[OSError] = []
 
     def read() -> Iterator[tuple[int, np.ndarray]]:
         for index, source in enumerate(sources):
@@ -58,11 +63,18 @@ def pictures(sources: Sequence[Source], size: int, crop: str, skip: Callable[[So
                 yield index, open_image(source.path, size, crop)
             except UnfitError as error:
                 skip(source, str(error))
+            except OSError as error:
+                if source.digest:
+                    lost.append(error)
+                    return
+                skip(source, f"a file that may not be read ({error.strerror})")
 
     signature = (tf.TensorSpec([], tf.int32), tf.TensorSpec([size, size, 3], tf.uint8))
     dataset = tf.data.Dataset.from_generator(read, output_signature=signature)
     for indices, pixels in dataset.batch(TOGETHER).prefetch(1):
         yield indices.numpy(), pixels.numpy()
+    if lost:
+        raise lost[0]
 
 
 class Probe:

@@ -12,6 +12,7 @@ from atlas.probes.findings import Parts
 SHOWN = 400  # images on a map, at most; each label has its share
 PERPLEXITY = 24.0  # neighbours that t-SNE looks at
 FEWEST = 5  # points that t-SNE and UMAP can lay out
+SEEDS = 1 << 32  # that there are for numpy's old generator, which both draw from
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def layout(vectors: np.ndarray, method: str, seed: int) -> np.ndarray:
     if method == "pca" or len(units) < FEWEST:
         return plane.astype(np.float32)
     spread = float(plane[:, 0].std()) or 1.0
-    return np.asarray(_laid(method, units, plane / spread * 1e-4, seed), np.float32)
+    return np.asarray(_laid(method, units, plane / spread * 1e-4, seed % SEEDS), np.float32)
 
 
 def _laid(method: str, units: np.ndarray, start: np.ndarray, seed: int) -> Any:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,9 @@ class _Reader:
         if given.size and given.size < facts.smallest:
             said = f"expected at least {facts.smallest} pixels, which {facts.id} needs, received {given.size}"
             self.problems.note(("probes", "size"), said)
+        if given.layout == "umap" and find_spec("umap") is None:
+            said = "expected pca or tsne, or the package umap-learn, received umap without it"
+            self.problems.note(("probes", "layout"), f"{said}; install atlas-microscope[umap]")
         if self.problems:
             raise self.problems.error()
         return given.model_copy(update={"images": images, "size": given.size or facts.size})

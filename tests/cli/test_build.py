@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from atlas.ascent import render as rendering
 from atlas.engine import run as running
@@ -222,3 +224,24 @@ def test_an_option_that_does_not_exist_is_refused(shell, config):
     said = shell("build", "toy.yaml", "--stpes", 3)
     assert said.code == 2
     assert "--stpes" in said.err
+
+
+def test_images_that_cannot_be_shown_are_named_and_the_build_goes_on(shell, config, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "dogs").mkdir(parents=True)
+    for number in range(3):
+        Image.fromarray(np.full((30, 40, 3), 80 * number, np.uint8)).save(folder / "dogs" / f"{number}.png")
+    (folder / "dogs" / "no.jpg").write_text("no image")
+    config.write_text(config.read_text() + "probes: {images: photos, size: 32}\n")
+    said = shell("build", "toy.yaml")
+    assert (said.code, said.err) == (0, "")
+    assert "skipped: dogs/no.jpg: expected an image, received a file that is no JPEG, PNG or WebP image" in said.lines
+    done = json.loads(shell("build", "toy.yaml", "--json").lines[-1])
+    assert done["skipped"] == {"dogs/no.jpg": "a file that is no JPEG, PNG or WebP image"}
+    assert done["not_found_out"] == {}
+    for number in range(30):
+        (folder / f"{number}.png").write_bytes(b"")
+    said = shell("build", "toy.yaml")
+    skipped = [line for line in said.lines if line.startswith("skipped:")]
+    assert (said.code, len(skipped)) == (0, 21)
+    assert skipped[-1] == "skipped: 11 more images; --json names all of them"

@@ -138,6 +138,20 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nrecipes: {main: {base: lucd, steps: 0}}\n", "2:30", "greater than or equal to 1"),
         ("network: vgg19\ncompute: {batch: 3}\n", "2:11", "expected 'auto', 2, 4, 8 or 16"),
         ("network: toy.keras\n", "1:1", "preprocessing"),
+        ("network: vgg19\nprobes: {}\n", "2:1", "probes: expected the key images"),
+        ("network: vgg19\nprobes: photos\n", "2:1", "probes"),
+        ("network: vgg19\nprobes:\n  images: no/folder\n", "3:3", "where there is none"),
+        ("network: vgg19\nprobes:\n  images: ''\n", "3:3", "name or path"),
+        ("network: vgg19\nprobes:\n  images: 3\n", "3:3", "valid string"),
+        ("network: vgg19\nprobes: {images: scikit-image, limit: 0}\n", "2:32", "greater than or equal to 1"),
+        ("network: vgg19\nprobes: {images: scikit-image, seed: -1}\n", "2:32", "greater than or equal to 0"),
+        ("network: vgg19\nprobes: {images: scikit-image, size: 4}\n", "2:32", "greater than or equal to 8"),
+        ("network: vgg19\nprobes: {images: scikit-image, size: 31}\n", "2:32", "at least 32 pixels, which vgg19 needs"),
+        ("network: vgg19\nprobes: {images: scikit-image, crop: left}\n", "2:32", "expected 'middle' or 'squeeze'"),
+        ("network: vgg19\nprobes: {images: scikit-image, layout: tsn}\n", "2:32", "expected 'pca', 'tsne' or 'umap'"),
+        ("network: vgg19\nprobes: {images: scikit-image, exemplars: 33}\n", "2:32", "less than or equal to 32"),
+        ("network: vgg19\nprobes: {images: scikit-image, publish_images: 1}\n", "2:32", "valid boolean"),
+        ("network: vgg19\nprobes: {images: scikit-image, colour: red}\n", "2:32", "colour"),
     ],
 )
 def test_one_problem_one_sentence(read, text, place, said):
@@ -328,3 +342,28 @@ def test_a_base_address_has_a_host(tmp_path, address):
     path.write_text(f"network: vgg19\nlayers: [block1_conv1]\nsite: {{base_url: '{address}'}}\n")
     with pytest.raises(ConfigError, match=r"site\.base_url"):
         load_request(path, {}, CATALOG)
+
+
+def test_probes_mean_the_network_s_own_size_and_a_folder_beside_the_file(read, tmp_path):
+    assert read("network: vgg19\n").probes is None
+    (tmp_path / "photos").mkdir()
+    probes = read("network: vgg19\nprobes: {images: photos}\n").probes
+    assert (probes.images, probes.size, probes.crop) == (str(tmp_path / "photos"), 224, "middle")
+    assert read("network: inceptionv3\nprobes: {images: photos}\n").probes.size == 299
+    assert read("network: vgg19\nprobes: {images: photos, size: 96}\n").probes.size == 96
+    assert read("network: vgg19\nprobes: {images: scikit-image}\n").probes.images == "scikit-image"
+    assert read("network: vgg19\nprobes: {images: 'no/**/*.jpg'}\n").probes.images == str(tmp_path / "no/**/*.jpg")
+    assert read(f"network: vgg19\nprobes: {{images: '{tmp_path}/photos'}}\n").probes.images == str(tmp_path / "photos")
+
+
+def test_all_problems_of_probes_at_once(read):
+    found = problems(read, "network: vgg19\nprobes:\n  images: nowhere\n  size: 31\n")
+    assert [line.split(": expected")[0] for line in found] == ["3:3: probes.images", "4:3: probes.size"]
+
+
+def test_umap_without_its_package_is_said_before_anything_is_made(read, monkeypatch):
+    monkeypatch.setattr("atlas.spec.load.find_spec", lambda name: None)
+    [found] = problems(read, "network: vgg19\nprobes: {images: scikit-image, layout: umap}\n")
+    assert found.startswith("2:32: probes.layout: expected pca or tsne, or the package umap-learn, received umap")
+    monkeypatch.setattr("atlas.spec.load.find_spec", lambda name: name)
+    assert read("network: vgg19\nprobes: {images: scikit-image, layout: umap}\n").probes.layout == "umap"

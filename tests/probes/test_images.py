@@ -1,0 +1,469 @@
+"""Images on disk: which are found, and the pixels of each, made here with known ones."""
+
+import contextlib
+import gc
+import io
+import os
+import struct
+import threading
+import warnings
+import zlib
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from atlas.errors import AtlasError
+from atlas.probes import images
+from atlas.probes.images import UnfitError, find_images, open_image
+
+SIDES = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "lt", 6: "rt", 7: "rb", 8: "lb"}
+"""Which sides of what is seen are the first row and the first column of what is stored: Exif 2.3, 4.6.4."""
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def blocks(height: int = 32, width: int = 48) -> np.ndarray:
+    """Four quarters of four colours, which JPEG keeps."""
+    found = np.zeros((height, width, 3), np.uint8)
+    middle, centre = height // 2, width // 2
+    found[:middle, :centre], found[:middle, centre:] = (200, 30, 40), (30, 190, 60)
+    found[middle:, :centre], found[middle:, centre:] = (40, 60, 210), (230, 220, 90)
+    return found
+
+
+def write(path: Path, pixels: np.ndarray, **options: object) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return str(path)
+
+
+def header(width: int, height: int) -> bytes:
+    """The beginning of a PNG that claims to be so large, and is whole as far as it goes."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    begun = struct.pack(">I", 100) + b"IDAT"
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + begun
+
+
+def names(folder: Path, *more: object) -> list[str]:
+    return sorted(source.name for source in find_images(str(folder), *more))
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.png", {}), ("a.webp", {"lossless": True})])
+def test_an_image_of_the_size_that_is_asked_for_stays_as_it_is(tmp_path, name, options):
+    pixels = noise(24, 24)
+    for crop in ("middle", "squeeze"):
+        assert (open_image(write(tmp_path / name, pixels, **options), 24, crop) == pixels).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_is_read_nearly_as_it_was(tmp_path, options):
+    found = open_image(write(tmp_path / "a.JPG", blocks(32, 32), quality=95, subsampling=0, **options), 32, "middle")
+    assert np.abs(found.astype(int) - blocks(32, 32)).max() < 12
+
+
+def test_a_large_jpeg_is_read_at_a_fraction_of_its_size_and_looks_the_same(tmp_path):
+    found = open_image(write(tmp_path / "a.jpg", blocks(1600, 2400), quality=95), 64, "middle")
+    assert found.shape == (64, 64, 3)
+    corners = found[[8, 8, 56, 56], [8, 56, 8, 56]].astype(int)
+    assert np.abs(corners - blocks()[[0, 0, -1, -1], [0, -1, 0, -1]]).max() < 4
+
+
+def test_the_middle_is_the_largest_square_there_and_squeezing_keeps_all(tmp_path):
+    wide, high = noise(16, 40), noise(40, 16)
+    assert (open_image(write(tmp_path / "a.png", wide), 16, "middle") == wide[:, 12:28]).all()
+    assert (open_image(write(tmp_path / "b.png", high), 16, "middle") == high[12:28]).all()
+    stripes = np.repeat(np.repeat(noise(1, 4), 16, 0), 16, 1)  # (16, 64, 3): four colours
+    squeezed = open_image(write(tmp_path / "c.png", stripes), 16, "squeeze")
+    assert np.abs(squeezed[:, [1, 6, 9, 14]].astype(int) - noise(1, 4)).max() < 26  # edges are soft
+    assert len(np.unique(open_image(str(tmp_path / "c.png"), 16, "middle")[0, :4], axis=0)) == 1  # from the second
+
+
+def test_grey_and_two_levels_become_colours(tmp_path):
+    grey = noise(12, 12)[..., 0]
+    for name in ("a.png", "a.webp"):
+        write(tmp_path / name, grey, **({"lossless": True} if name == "a.webp" else {}))
+        assert (open_image(str(tmp_path / name), 12, "middle") == grey[..., None]).all()
+    Image.fromarray(grey > 99).save(tmp_path / "b.png")
+    assert (open_image(str(tmp_path / "b.png"), 12, "middle") == np.where(grey > 99, 255, 0)[..., None]).all()
+
+
+def test_sixteen_bits_are_scaled_and_not_cut(tmp_path):
+    deep = np.linspace(0, 65535, 144).round().astype(np.uint16).reshape(12, 12)
+    found = open_image(write(tmp_path / "a.png", deep), 12, "middle")
+    expected = [[round(int(value) * 255 / 65535) for value in row] for row in deep]
+    assert (found == np.array(expected)[..., None]).all()
+    assert len(np.unique(found)) > 130
+
+
+def test_cmyk_is_seen_in_its_colours(tmp_path):
+    Image.fromarray(blocks(32, 32)).convert("CMYK").save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.mode == "CMYK"
+    assert np.abs(open_image(str(tmp_path / "a.jpg"), 32, "middle").astype(int) - blocks(32, 32)).max() < 16
+
+
+def test_what_can_be_seen_through_lies_on_white(tmp_path):
+    pixels, alpha = noise(16, 16), np.tile(np.array([0, 51, 128, 255], np.uint8), (16, 4))
+    expected = np.zeros((16, 16, 3))
+    for row in range(16):
+        for column in range(16):
+            share = alpha[row, column] / 255
+            expected[row, column] = share * pixels[row, column] + (1 - share) * 255
+    for name, options in (("a.png", {}), ("a.webp", {"lossless": True, "exact": True})):
+        found = open_image(write(tmp_path / name, np.dstack([pixels, alpha]), **options), 16, "middle")
+        assert np.abs(found - expected).max() <= 1
+    grey = np.dstack([pixels[..., 0], alpha])
+    expected = grey[..., 0] * (alpha / 255) + 255 * (1 - alpha / 255)
+    assert np.abs(open_image(write(tmp_path / "b.png", grey), 16, "middle")[..., 1] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("clear", [2, bytes([0, 255, 128, 255])])
+def test_a_palette_with_clear_colours(tmp_path, clear):
+    image = Image.fromarray(np.tile(np.arange(4, dtype=np.uint8), (8, 2)), "P")
+    colours = [(10, 20, 30), (200, 100, 50), (0, 0, 250), (90, 90, 90)]
+    image.putpalette([value for colour in colours for value in colour])
+    image.save(tmp_path / "a.png", transparency=clear)
+    share = np.array([1, 1, 0, 1] if clear == 2 else [0, 1, 128 / 255, 1])[:, None]
+    expected = np.array(colours) * share + 255 * (1 - share)
+    assert np.abs(open_image(str(tmp_path / "a.png"), 8, "middle")[3, :4] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG"])
+def test_images_are_turned_upright(tmp_path, orientation, format):
+    seen = blocks(16, 24)
+    first_row, first_column = SIDES[orientation]
+    shape = (16, 24) if first_row in "tb" else (24, 16)
+    stored = np.zeros((*shape, 3), np.uint8)
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            place = {first_row: row, first_column: column}  # how far from which side
+            y = place["t"] if "t" in place else 15 - place["b"]
+            x = place["l"] if "l" in place else 23 - place["r"]
+            stored[row, column] = seen[y, x]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "PNG": {}}[format]
+    write(tmp_path / "a.jpg", stored, format=format, exif=exif, **options)
+    found = open_image(str(tmp_path / "a.jpg"), 16, "middle").astype(int)
+    assert np.abs(found - seen[:, 4:20]).max() <= (14 if format == "JPEG" else 0)
+
+
+def test_an_orientation_that_is_none_turns_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    assert (open_image(write(tmp_path / "a.png", noise(9, 9), exif=exif), 9, "middle") == noise(9, 9)).all()
+
+
+def test_of_several_pictures_in_a_file_the_first_is_seen(tmp_path):
+    pair = [Image.fromarray(np.full((16, 16, 3), level, np.uint8)) for level in (50, 200)]
+    pair[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=pair[1:])
+    pair[0].save(tmp_path / "b.webp", save_all=True, append_images=pair[1:], lossless=True)
+    pair[0].save(tmp_path / "c.png", save_all=True, append_images=pair[1:])
+    for name in ("a.jpg", "b.webp", "c.png"):
+        assert np.abs(open_image(str(tmp_path / name), 16, "middle").astype(int) - 50).max() <= 2
+
+
+def cut(path: Path, format: str) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(64, 64)).save(buffer, format)
+    path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: write(path, noise(7, 40), format="PNG"), "one of 40 by 7 pixels: too small"),
+        (lambda path: path.write_bytes(header(60_000, 60_000)), "one of too many pixels"),
+        (lambda path: path.write_bytes(header(images.LARGEST // 10_000 + 1, 10_000)), "one of too many pixels"),
+        (lambda path: cut(path, "JPEG"), "cannot be read (image file is truncated"),
+        (lambda path: cut(path, "PNG"), "cannot be read (image file is truncated"),
+        (lambda path: cut(path, "WEBP"), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "a file that is no JPEG, PNG or WebP image"),
+        (lambda path: path.write_text("a picture, I say"), "a file that is no JPEG, PNG or WebP image"),
+        (lambda path: write(path, noise(16, 16), format="BMP"), "a file that is no JPEG, PNG or WebP image"),
+        (
+            lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"),
+            "is no JPEG",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_said_without_its_path_and_nothing_stays_open(tmp_path, make, said):
+    path = tmp_path / "wrong.jpg"
+    make(path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(UnfitError) as caught:
+            open_image(str(path), 32, "middle")
+        assert said in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)
+        caught = None
+        gc.collect()
+    assert [str(one.message) for one in told] == []
+
+
+def test_a_file_that_is_gone_is_no_broken_image(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_image(str(tmp_path / "gone.png"), 32, "middle")
+
+
+SEEDS = []
+for _format, _options in (("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {"lossless": True})):
+    _buffer, _exif = io.BytesIO(), Image.Exif()
+    _exif[0x0112], _exif[0x010E], _exif[0x011A] = 6, "said", 72.5
+    Image.fromarray(noise(20, 30)).save(_buffer, _format, exif=_exif, **_options)
+    SEEDS.append(_buffer.getvalue())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.sampled_from(SEEDS),
+    flips=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
+    length=st.integers(0, 3000),
+)
+def test_whatever_is_wrong_with_a_file_it_is_shown_or_said(tmp_path, data, flips, length):
+    damaged = bytearray(data)
+    for place, value in flips:
+        damaged[place % len(damaged)] = value
+    path = tmp_path / "damaged.jpg"
+    path.write_bytes(damaged[: max(length, 10)])
+    with contextlib.suppress(UnfitError):
+        assert open_image(str(path), 16, "middle").shape == (16, 16, 3)
+
+
+def test_warnings_are_as_other_threads_have_set_them(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.png", noise(16, 16))
+    inside, go_on, shown = threading.Event(), threading.Event(), images._shown
+
+    def slow(*given):
+        inside.set()
+        go_on.wait(10)
+        return shown(*given)
+
+    monkeypatch.setattr(images, "_shown", slow)
+    reader = threading.Thread(target=open_image, args=(path, 16, "middle"))
+    reader.start()
+    inside.wait(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BytesWarning)
+        go_on.set()
+        reader.join()
+        with pytest.raises(BytesWarning):
+            warnings.warn("still an error", BytesWarning, stacklevel=1)
+    with pytest.raises(UserWarning):
+        warnings.warn("as pytest has set it", UserWarning, stacklevel=1)
+
+
+def test_pillow_s_warnings_are_not_passed_on(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels, data = noise(16, 16), io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", exif=exif)
+    place = data.getvalue().index(b"Exif\0\0") + 14  # the count of tags
+    (tmp_path / "a.jpg").write_bytes(data.getvalue()[:place] + b"\x09" + data.getvalue()[place + 1 :])
+    with pytest.warns(UserWarning, match="orrupt EXIF"), Image.open(tmp_path / "a.jpg") as image:
+        image.getexif()
+    assert open_image(str(tmp_path / "a.jpg"), 16, "middle").shape == (16, 16, 3)
+
+
+def test_images_of_a_folder_with_labels_by_its_own_folders(tmp_path):
+    for number, name in enumerate(["a.jpg", "b.JPEG", "cats/c.png", "cats/old/d.webp", "dogs/é ü.png", "dogs/猫.png"]):
+        write(tmp_path / name, noise(9, 9, number))
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "folder.png").mkdir()
+    found = find_images(str(tmp_path))
+    assert {source.name: source.label for source in found} == {
+        "a.jpg": "",
+        "b.JPEG": "",
+        "cats/c.png": "cats",
+        "cats/old/d.webp": "cats",
+        "dogs/é ü.png": "dogs",
+        "dogs/猫.png": "dogs",
+    }
+    for source in found:
+        assert source.path == str(tmp_path / source.name)
+        assert source.digest == sha256(Path(source.path).read_bytes()).hexdigest()
+    assert [source.digest for source in found] == sorted(source.digest for source in found)
+
+
+def test_a_name_that_is_no_text_is_made_one(tmp_path):
+    write(tmp_path / "a.png", noise(9, 9))
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    [source] = find_images(str(tmp_path))
+    assert source.name == "\ufffd.png"
+    assert source.name.encode()
+    assert open_image(source.path, 9, "middle").shape == (9, 9, 3)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found", "labels"),
+    [
+        ("*.png", ["a.png"], {""}),
+        ("**/*.png", ["a.png", "x/b.png", "x/y/c.png"], {"", "x"}),
+        ("**", ["a.png", "d.jpg", "x/b.png", "x/y/c.png"], {"", "x"}),
+        ("x/**/*.png", ["b.png", "y/c.png"], {"", "y"}),
+        ("?/*.png", ["x/b.png"], {"x"}),
+        ("[xz]/y/*", ["x/y/c.png"], {"x"}),
+    ],
+)
+def test_patterns(tmp_path, pattern, found, labels):
+    for number, name in enumerate(["a.png", "d.jpg", "x/b.png", "x/y/c.png"]):
+        write(tmp_path / name, noise(9, 9, number))
+    assert names(tmp_path / pattern) == found
+    assert {source.label for source in find_images(str(tmp_path / pattern))} == labels
+
+
+def test_links_are_followed_but_not_round_in_circles(tmp_path):
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    write(folder / "a.png", noise(9, 9))
+    write(other / "b.png", noise(9, 9, 1))
+    (folder / "c.png").symlink_to(folder / "a.png")
+    (folder / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (folder / "round.png").symlink_to(folder / "round.png")
+    (folder / "linked").symlink_to(other)
+    (folder / "itself").symlink_to(folder)
+    (other / "back").symlink_to(folder)
+    assert names(folder) == ["a.png", "c.png", "linked/b.png"]
+    (tmp_path / "way").symlink_to(folder)
+    assert names(tmp_path / "way") == ["a.png", "c.png", "linked/b.png"]
+
+
+def test_a_limit_draws_by_the_seed_and_most_stay_when_others_come(tmp_path):
+    for number in range(40):
+        write(tmp_path / f"{number}.png", noise(9, 9, number))
+    drawn = names(tmp_path, 10, 1)
+    assert len(drawn) == 10
+    assert names(tmp_path, 10, 1) == drawn
+    assert names(tmp_path, 10, 2) != drawn
+    assert names(tmp_path, 40, 1) == names(tmp_path, 99, 1) == names(tmp_path)
+    assert set(names(tmp_path, 9, 1)) < set(drawn)
+    write(tmp_path / "more.png", noise(9, 9, 99))
+    assert len(set(names(tmp_path, 10, 1)) & set(drawn)) >= 9
+    counts = [sum(f"{number}.png" in names(tmp_path, 10, seed) for seed in range(40)) for number in range(40)]
+    assert min(counts) > 0  # each is drawn by some seed
+    assert max(counts) < 25
+
+
+def test_duplicates_are_images_of_their_own_with_one_digest(tmp_path):
+    for name in ("b.png", "a.png", "x/c.png"):
+        write(tmp_path / name, noise(9, 9))
+    found = find_images(str(tmp_path))
+    assert [source.name for source in found] == ["a.png", "b.png", "x/c.png"]
+    assert len({source.digest for source in found}) == 1
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of files whose content is read."""
+    found, read = [], images._digest
+
+    def counted(path):
+        found.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(images, "_digest", counted)
+    return found
+
+
+def test_content_is_read_once_and_again_when_the_file_has_changed(tmp_path, reads):
+    folder = tmp_path / "folder"
+    for number in range(3):
+        write(folder / f"{number}.png", noise(9, 9, number))
+    first = find_images(str(folder))
+    assert sorted(reads) == ["0.png", "1.png", "2.png"]
+    reads.clear()
+    assert find_images(str(folder)) == first
+    assert find_images(str(folder / "*.png")) == first
+    assert reads == []
+    before = (folder / "1.png").stat()
+    data = bytearray((folder / "1.png").read_bytes())
+    data[-1] ^= 1  # of the same size
+    (folder / "1.png").write_bytes(data)
+    os.utime(folder / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    again = find_images(str(folder))
+    assert reads == ["1.png"]
+    assert {one.digest for one in again} - {one.digest for one in first} == {sha256(data).hexdigest()}
+    reads.clear()
+    write(folder / "3.png", noise(9, 9, 3))
+    (folder / "0.png").unlink()
+    assert [source.name for source in sorted(find_images(str(folder)), key=lambda one: one.name)] == [
+        "1.png",
+        "2.png",
+        "3.png",
+    ]
+    assert reads == ["3.png"]
+
+
+@pytest.mark.parametrize("garbage", ["", "[1, 2]", "{", '{"0.png": 7}', '{"0.png": []}', '{"0.png": [1, 2, "x"]}'])
+def test_a_cache_of_garbage_is_no_cache(tmp_path, reads, garbage):
+    folder = tmp_path / "folder"
+    write(folder / "0.png", noise(9, 9))
+    first = find_images(str(folder))
+    [cached] = (tmp_path / "cache").rglob("*.json")
+    cached.write_text(garbage)
+    assert find_images(str(folder)) == first
+    assert reads == ["0.png", "0.png"]
+
+
+def test_without_a_cache_folder_all_is_read_each_time(tmp_path, monkeypatch, reads):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    write(tmp_path / "folder" / "0.png", noise(9, 9))
+    assert find_images(str(tmp_path / "folder")) == find_images(str(tmp_path / "folder"))
+    assert reads == ["0.png", "0.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_found_without_a_digest(tmp_path, reads):
+    write(tmp_path / "a.png", noise(9, 9))
+    (tmp_path / "a.png").chmod(0)
+    [source] = find_images(str(tmp_path))
+    assert source.digest == ""
+    with pytest.raises(PermissionError):
+        open_image(source.path, 9, "middle")
+    (tmp_path / "a.png").chmod(0o600)
+    assert find_images(str(tmp_path))[0].digest
+    assert len(reads) == 2
+
+
+def test_what_cannot_be_read_is_asked_again_next_time(tmp_path, monkeypatch):
+    write(tmp_path / "a.png", noise(9, 9))
+    opened = Path.open
+
+    def refused(path, *how, **more):
+        if path.suffix == ".png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert find_images(str(tmp_path))[0].digest == ""
+    monkeypatch.setattr(Path, "open", opened)
+    assert find_images(str(tmp_path))[0].digest == sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+
+
+def test_no_folder_and_no_images_are_sentences(tmp_path):
+    with pytest.raises(AtlasError, match="nothing: expected a folder of images, or a pattern"):
+        find_images(str(tmp_path / "nothing"))
+    (tmp_path / "a.txt").write_text("")
+    for place in (tmp_path, tmp_path / "*.png", tmp_path / "no" / "**" / "*.png"):
+        with pytest.raises(AtlasError, match=r"expected images \(.jpg, .jpeg, .png, .webp\), found none"):
+            find_images(str(place))
+
+
+def test_the_pictures_of_scikit_image(monkeypatch):
+    found = find_images("scikit-image")
+    assert len(found) > 20
+    assert {"astronaut.png", "coffee.png", "rocket.jpg"} < {source.name for source in found}
+    assert {source.label for source in found} == {""}
+    for source in found:
+        assert open_image(source.path, 32, "middle").std() > 0, source.name
+    monkeypatch.setattr(images, "find_spec", lambda name: None)
+    with pytest.raises(AtlasError, match=r"expected the package scikit-image.*atlas-microscope\[demo\]"):
+        find_images("scikit-image")
