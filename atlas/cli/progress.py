@@ -92,7 +92,12 @@ def duration(seconds: float) -> str:
 
 def said_of(report: Any) -> str:
     """What a study has found out, in words."""
-    said = {"likeness": "pictures of {} compared", "looks": "{} looked at", "images": "images searched for {}"}
+    said = {
+        "likeness": "pictures of {} compared",
+        "looks": "{} looked at",
+        "images": "images searched for {}",
+        "classes": "pictures of {} shown to the classifier",
+    }
     return said.get(report.recipe_name, f"{report.recipe_name} of {{}} found").format(report.layer)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from atlas.engine.batches import Batch, Study, cut
+from atlas.engine.calling import callings
 from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
@@ -83,7 +84,7 @@ class Build:
     """What a build is of and where it runs: all that stays the same from picture to picture.
 
     ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images, None
-    where there are none.
+    where there are none; ``classifier`` the layer of the network's classes, None without.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Build:
     compute: Compute
     record: Record
     probing: Probing | None = None
+    classifier: str | None = None
 
 
 def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
@@ -100,6 +102,7 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
     those that are. Another round may come: images are looked at before it is asked what all of them tell."""
     common = plan, outcome.done, build.store, build.compute, build.weights_digest
     wanted: list[Study] = [*comparisons(*common), *(findings(*common, build.probing) if build.probing else ())]
+    wanted += callings(*common, build.classifier) if build.classifier else ()
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []
     for one in wanted:
