@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas.pages import addresses, images
+from atlas.pages.classes import SLOPES, Called
 from atlas.pages.exemplars import Found
 from atlas.pages.likeness import Compared, Near
 from atlas.pages.manifest import GENERATOR, SCHEMA
@@ -59,6 +60,7 @@ def channel(
     numbers: ByRecipe,
     beside: Mapping[str, Mapping[str, list[Near]]],
     found: Found | None,
+    called: Called | None,
 ) -> dict[str, Any]:
     """All that is told of a channel but its recipes; ``beside`` are the channels near it, by kind and layer."""
     branch = layer.branch(one.number)
@@ -69,8 +71,10 @@ def channel(
         "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
+        "class_name": atlas.class_name(layer, one.number) or None,
         **{kind: {where: [vars(one) for one in some] for where, some in near.items()} for kind, near in beside.items()},
         "images": _images(layer, one.number, found),
+        "classes": _classes(atlas, one.number, called),
         "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
     }
 
@@ -143,7 +147,7 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
             for recipe in atlas.recipes
             if recipe not in layer.whole
         },
-        "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+        "notes": _names(atlas, layer),
     }
     if compared:
         columns = int(compared.cells[:, 0].max()) + 1
@@ -159,14 +163,14 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
 
 
 def search_script(atlas: Atlas) -> bytes:
-    """What search looks through, as a script: for each layer its channels, their states and the user's notes."""
+    """What search looks through, as a script: for each layer its channels, their states, names and notes."""
     rows = [
         {
             "layer": layer.name,
             "channels": _runs([one.number for one in layer.shown]),
             "states": "".join(one.renderings[atlas.main].state[0] for one in layer.shown),
             "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
-            "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+            "notes": _names(atlas, layer),
         }
         for layer in atlas.layers
     ]
@@ -233,6 +237,34 @@ def _images(layer: Layer, channel: int, found: Found | None) -> dict[str, Any] |
             for place, label in enumerate(found.labels)
         },
     }
+
+
+def _classes(atlas: Atlas, channel: int, called: Called | None) -> dict[str, Any] | None:
+    """What the network calls a channel's picture, and the slopes of classes; None where it was not asked."""
+    if called is None or channel not in called.rows:
+        return None
+
+    def row(number: int, **values: float) -> dict[str, Any]:
+        name = atlas.class_names[number] if atlas.class_names else None
+        return {"class": number, "name": name} | {key: _number(value) for key, value in values.items()}
+
+    slopes = {kind: called.slopes(channel, kind) for kind in SLOPES}
+    return {
+        "top": [row(number, probability=chance, logit=logit) for number, chance, logit in called.top(channel)],
+        **{kind: found and [row(number, slope=slope) for number, slope in found] for kind, found in slopes.items()},
+        "why": called.record.get("why"),
+    }
+
+
+def _names(atlas: Atlas, layer: Layer) -> dict[int, list[str]]:
+    """Names and remarks of channels, for scripts: of classes, and the user's own."""
+    names = {}
+    for one in layer.shown:
+        called, note = atlas.class_name(layer, one.number), one.note
+        if called or note:
+            own = ", ".join(filter(None, [called, note.name if note else ""]))
+            names[one.number] = [own, note.text if note else ""]
+    return names
 
 
 def _end(numbers: Numbers | None) -> float | None:

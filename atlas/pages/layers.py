@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from atlas.pages import addresses, describe, views, words
 from atlas.pages.among import METHODS, near_labels, near_map
+from atlas.pages.classes import called_view, read_called
 from atlas.pages.diagram import Diagram
 from atlas.pages.exemplars import read_found, real_images
 from atlas.pages.ledger import Writer
@@ -22,6 +23,7 @@ class LayerBuilder:
         self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
         self.network = network
         self.found = read_found(layer, store)
+        self.called = read_called(atlas, layer, store)
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
@@ -49,7 +51,7 @@ class LayerBuilder:
         told = []
         for index, channel in enumerate(self.layer.shown):
             beside = {"near": near.get(channel.number, {}), "together": together.get(channel.number, {})}
-            described = describe.channel(self.atlas, self.layer, channel, numbers, beside, self.found)
+            described = describe.channel(self.atlas, self.layer, channel, numbers, beside, self.found, self.called)
             told.append(described)
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
@@ -167,6 +169,7 @@ class LayerBuilder:
             layer=layer,
             number=channel.number,
             note=channel.note,
+            class_name=atlas.class_name(layer, channel.number),
             main=renderings[0],
             others=renderings[1:],
             branch=layer.branch(channel.number),
@@ -178,6 +181,7 @@ class LayerBuilder:
             together=_rows(atlas, layer, beside["together"]),
             near_page=addresses.near(layer.name),
             real=real_images(atlas, layer, channel, self.found),
+            called=called_view(atlas, channel, self.called),
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),
