@@ -8,6 +8,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 from atlas.ascent import optimizers, transforms
 from atlas.ascent.objectives import Looked, look
 from atlas.ascent.parameterization import Picture, PixelPicture, parameterization
+from atlas.ascent.starts import photo
 from atlas.networks.cut import Cut
 from atlas.networks.load import Network
 from atlas.spec.facts import Preprocessing
@@ -102,6 +104,7 @@ class Stage:
         self.picture: Picture = parameterization(recipe, size)
         self.signed = recipe.input == "signed"
         self.traces = 0
+        self._photos = [self._ranged(tf.constant(photo(Path(path), size)[None])) for path in recipe.photos]
         self._seen = self._network()
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
@@ -148,15 +151,21 @@ class Stage:
             found = self._measure(tf.constant(channels), tf.constant(pictures))
         return Measured(*(tensor.numpy() for tensor in found))
 
-    def _network(self) -> Callable[[Any, Any], Looked]:
+    def _network(self) -> Callable[..., Looked]:
         recipe = self.recipe
 
-        def seen(picture: Any, channels: Any) -> tuple[Any, Any, Any]:
-            looked = look(recipe.terms, self.cut, self.cut.see(picture), channels, recipe.repeats)
+        def seen(picture: Any, channels: Any, *photos: Any) -> tuple[Any, Any, Any]:
+            beside = dict(zip(recipe.photos, map(self.cut.see, photos), strict=True))
+            looked = look(recipe.terms, self.cut, self.cut.see(picture), channels, recipe.repeats, beside)
             return looked.target, looked.score, looked.field
 
         compiled = tf.function(seen, jit_compile=True, autograph=False) if recipe.arithmetic == "xla" else seen
-        return lambda picture, channels: Looked(*compiled(picture, channels))
+        return lambda *given: Looked(*compiled(*given))
+
+    def _beside(self, channels: Any) -> list[Any]:
+        """The photos that the objective looks at, ``(n, s, s, 3)`` each, in the network's range."""
+        shape = [tf.shape(channels)[0], *[self.picture.size] * 2, 3]
+        return [tf.ensure_shape(tf.broadcast_to(one, shape), [None, *shape[1:]]) for one in self._photos]
 
     def _climb(
         self, channels: Any, parameters: Any, state: Any, best: Any, maps: Any, seeds: Any, rates: Any, first: Any
@@ -202,10 +211,12 @@ class Stage:
 
     def _ascent(self, parameters: Any, channels: Any, maps: Any, seeds: Any) -> tuple[Any, Any]:
         """The gradient ``(n, *shape)`` of one step, and what is traced of it ``(4, n)``."""
+        photos = [self._moved(one, maps, seeds) for one in self._beside(channels)]  # (n, s', s', 3) each
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
-            shown = self._moved(self.picture.paint(parameters), maps, seeds)  # (n, s', s', 3)
-            looked = self._seen(shown, channels)
+            painted = self.picture.paint(parameters)
+            shown = painted if isinstance(self.picture, PixelPicture) else self._ranged(painted)
+            looked = self._seen(self._moved(shown, maps, seeds), channels, *photos)
         gradient = tape.gradient(looked.target, parameters)
         spread = [reduce(looked.field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
         return gradient, tf.stack([looked.score, *spread])
@@ -213,13 +224,15 @@ class Stage:
     def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
         self.traces += 1
         plain = tf.cast(pictures, tf.float32) / 255.0
-        looked = self._seen(2.0 * plain - 1.0 if self.signed else plain, channels)
+        looked = self._seen(self._ranged(plain), channels, *self._beside(channels))
         return looked.score, tf.reduce_max(looked.field, axis=[1, 2]), looked.field
 
+    def _ranged(self, picture: Any) -> Any:
+        """Pictures in [0, 1] in the range that is fed to the network."""
+        return 2.0 * picture - 1.0 if self.signed else picture
+
     def _moved(self, picture: Any, maps: Any, seeds: Any) -> Any:
-        """What the network sees of painted pictures ``(n, s, s, 3)``: ``(n, s', s', 3)``, in the network's range."""
-        if self.signed and not isinstance(self.picture, PixelPicture):
-            picture = 2.0 * picture - 1.0
+        """What the network sees of pictures in its range ``(n, s, s, 3)``: ``(n, s', s', 3)``."""
         slots, fill = self.recipe.transforms, self.recipe.fill
         return transforms.apply(slots, fill, picture, maps, seeds, 0.0 if self.signed else 0.5)
 

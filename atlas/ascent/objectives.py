@@ -3,15 +3,22 @@
 Only the pictures of one job, where diversity is asked for, look at each other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
 
+from atlas.ascent.parameterization import LANES
 from atlas.errors import AtlasError
 from atlas.networks.cut import Cut, Sight, channel, whole
 from atlas.networks.seen import Seen
-from atlas.spec.objectives import Channel, Class, Direction, Diversity, Layer, Neuron, Objective
+from atlas.spec.objectives import NO_PHOTO, Caricature, Channel, Class, Direction, Diversity, Layer, Neuron, Objective
+
+# Below this cosine a caricature ascends by strength alone, as in tensorflow/lucid, recipes/caricature.py.
+LEAST_COSINE = 0.1
+NO_PHOTOS: Mapping[str, Seen] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,21 @@ class Looked:
     field: Any
 
 
-def look(terms: tuple[Objective, ...], cut: Cut, seen: Seen, channels: Any, repeats: int = 1) -> Looked:
+def look(
+    terms: tuple[Objective, ...],
+    cut: Cut,
+    seen: Seen,
+    channels: Any,
+    repeats: int = 1,
+    photos: Mapping[str, Seen] = NO_PHOTOS,
+) -> Looked:
     """The weighted sum of ``terms`` for what the network sees, each image with its own of ``channels (n,) int32``.
 
     With ``repeats`` r the images of one job lie next to each other, r of them, and may be held against each other.
-    Raises AtlasError when a term does not fit its layer.
+    ``photos`` are what the network makes of the photos that terms name, by path: n of each, one beside each image,
+    under that image's transforms. Raises AtlasError when a term does not fit its layer, or has no photo.
     """
-    found = [_of_term(term, cut, seen, channels, repeats) for term in terms]
+    found = [_of_term(term, cut, seen, channels, repeats, photos) for term in terms]
     return Looked(
         target=tf.add_n([term.weight * one.target for term, one in zip(terms, found, strict=True)]),
         score=tf.add_n([term.weight * one.score for term, one in zip(terms, found, strict=True)]),
@@ -41,7 +56,7 @@ def look(terms: tuple[Objective, ...], cut: Cut, seen: Seen, channels: Any, repe
     )
 
 
-def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int) -> Looked:
+def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int, photos: Mapping[str, Seen]) -> Looked:
     sight = cut.classes if isinstance(term, Class) else cut.sight(term.layer)
     if sight is None:
         raise AtlasError(f"{cut.layer}: objective class: expected a network with its classifier, received one without")
@@ -72,6 +87,11 @@ def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int)
         case Diversity():
             unlike = unlikeness(sight.activate(whole(seen, sight)), repeats)
             return Looked(unlike, unlike, unlike[:, None, None])
+        case Caricature():
+            if term.photo is None:
+                raise AtlasError(f"{sight.layer}: objective caricature: {NO_PHOTO}")
+            aim = sight.activate(whole(photos[term.photo], sight))  # (n, h, w, c)
+            return _caricature(term, sight, whole(seen, sight), aim)
 
 
 def _raised(term: Channel | Neuron, sight: Sight, before: Any) -> Looked:
@@ -93,6 +113,40 @@ def _raised(term: Channel | Neuron, sight: Sight, before: Any) -> Looked:
     else:
         target = tf.where(tf.reduce_any(before > 0, axis=[1, 2]), active, plain)
     return Looked(target, active, sight.activate(whole_field))
+
+
+def _caricature(term: Caricature, sight: Sight, before: Any, aim: Any) -> Looked:
+    """A caricature from a layer's values before the ReLU and from the photo's activations, both ``(n, h, w, c)``.
+
+    Of a layer that ends in a ReLU, what ascends has ``leak`` times the values below zero, as in a channel.
+    """
+    active = sight.activate(before)
+    score, field = along(active, aim, term.power)
+    if not sight.relu or term.leak == 0:
+        return Looked(score, score, field)
+    target, _ = along(active + term.leak * tf.minimum(before, 0.0), aim, term.power)
+    return Looked(target, score, field)
+
+
+def along(values: Any, aim: Any, power: float) -> tuple[Any, Any]:
+    """How far ``values (n, h, w, c)`` go along ``aim``, of the same shape: score ``(n,)`` and its map ``(n, h, w)``.
+
+    The score is the length of ``values`` along ``aim``, counted in lengths of ``aim``, times the cosine between the two
+    to that ``power``, in which a cosine counts LEAST_COSINE at least. So it is 1 for ``aim`` itself, and s for s times
+    it. The mean of the map is the score without the cosine. After tensorflow/lucid, recipes/caricature.py, whose score
+    is the bare product of the two, and whose cosine is over the length of ``values`` alone.
+    """
+    products = (values * aim, tf.square(values), tf.square(aim))
+    both, own, aimed = (_lanes(tf.reduce_mean(product, axis=[1, 2, 3])) for product in products)  # (n, LANES) each
+    cosine = both / (tf.sqrt(own + 1e-12) * tf.sqrt(aimed + 1e-12))
+    share = 1 / (aimed + 1e-12)
+    score = both * share * tf.pow(tf.maximum(cosine, LEAST_COSINE), power)
+    return score[:, 0], tf.reduce_mean(products[0], axis=3) * share[:, :1, None]
+
+
+def _lanes(numbers: Any) -> Any:
+    """One number for each image ``(n,)`` as ``(n, LANES)``: no lone roots and divisions, see parameterization."""
+    return tf.broadcast_to(numbers[:, None], [tf.shape(numbers)[0], LANES])
 
 
 def _position(before: Any, term: Neuron, sight: Sight) -> Any:

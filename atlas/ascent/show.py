@@ -12,8 +12,7 @@ from atlas.ascent.kernel import Kernel
 from atlas.ascent.render import Rendering, render
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
-from atlas.networks.load import load
-from atlas.spec.facts import NetworkRef
+from atlas.networks.load import Network
 from atlas.spec.recipe import Recipe
 
 GAP = 2  # pixels between the pictures of a grid
@@ -22,35 +21,35 @@ FRAMES = 48  # of an animation, at most
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 80, 1500
 
 
-def grid(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+def grid(network: Network, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
     """Write a PNG of the channels' pictures in a square grid, row by row; of one its plain picture.
 
     A recipe's repeats stand next to each other; a recipe of a whole layer makes one picture, whatever the channels.
 
     Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
     """
-    renderings = _renderings(ref, layer, channels, recipe, 0)
+    made = renderings(network, layer, channels, recipe)
     buffer = io.BytesIO()
-    Image.fromarray(tile([picture for rendering in renderings for picture in rendering.pictures])).save(buffer, "PNG")
+    Image.fromarray(tile([picture for one in made for picture in one.pictures])).save(buffer, "PNG")
     write_atomically(output, buffer.getvalue())
-    return [one.channel for one in renderings if one.state == "dead"]
+    return [one.channel for one in made if one.state == "dead"]
 
 
-def animation(ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
+def animation(network: Network, layer: str, channels: Sequence[int], recipe: Recipe, output: Path) -> list[int]:
     """Write a GIF of the ascent from its start; several channels ascend side by side. It rests on the last frame.
 
     Returns the channels that stayed dead. Raises AtlasError when a picture could not be made.
     """
     every = max(1, math.ceil(recipe.steps / FRAMES))
-    renderings = _renderings(ref, layer, channels, recipe, every)
-    count = max(len(one.frames) for one in renderings)  # one that settled rests on its finished picture
-    shown = [[one.frames[min(index, len(one.frames) - 1)] for one in renderings] for index in range(count)]
+    made = renderings(network, layer, channels, recipe, every)
+    count = max(len(one.frames) for one in made)  # one that settled rests on its finished picture
+    shown = [[one.frames[min(index, len(one.frames) - 1)] for one in made] for index in range(count)]
     frames = [Image.fromarray(tile(pictures)) for pictures in shown]
     durations = [FRAME_MILLISECONDS] * (count - 1) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     write_atomically(output, buffer.getvalue())
-    return [one.channel for one in renderings if one.state == "dead"]
+    return [one.channel for one in made if one.state == "dead"]
 
 
 def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -65,12 +64,16 @@ def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return sheet
 
 
-def _renderings(
-    ref: NetworkRef, layer: str, channels: Sequence[int], recipe: Recipe, frame_every: int
+def renderings(
+    network: Network, layer: str, channels: Sequence[int], recipe: Recipe, frame_every: int = 0
 ) -> list[Rendering]:
+    """The renderings of some channels, one for a recipe of whole layers; a frame every so many steps, 0 for none.
+
+    Raises AtlasError when a picture could not be made.
+    """
     made: list[Rendering] = []
     try:
-        kernel = Kernel(load(ref), layer, recipe, frame_every)
+        kernel = Kernel(network, layer, recipe, frame_every)
         wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
         for first in range(0, len(wanted), size):
             made += render(kernel, wanted[first : first + size])

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from atlas.cli import build, look, plan, site, store
+from atlas.cli import build, explain, look, plan, site, store
 from atlas.errors import AtlasError
 
 
@@ -42,6 +42,7 @@ app.command("plan")(plan.plan)
 app.command("status")(plan.status)
 app.command("layers")(look.layers)
 app.command("show")(look.show)
+app.command("explain")(explain.explain)
 app.command("serve")(site.serve)
 app.command("check")(site.check)
 app.command("schema")(site.schema)

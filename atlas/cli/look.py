@@ -11,9 +11,6 @@ from atlas.errors import AtlasError
 from atlas.runtime import start_tensorflow
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
-PreprocessingOption = Annotated[
-    str | None, typer.Option("--preprocessing", help="tf, caffe, torch or none; for a .keras file.")
-]
 
 
 def layers(
@@ -65,20 +62,25 @@ def show(
     ],
     channels: Annotated[
         str | None,
-        typer.Argument(metavar="[CHANNELS]", help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream."),
+        typer.Argument(
+            metavar="[CHANNELS]",
+            help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream and caricature.",
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path.")
     ] = None,
-    preprocessing: PreprocessingOption = None,
+    preprocessing: options.PreprocessingOption = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco or deepdream.")
+        str,
+        typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco, deepdream, caricature."),
     ] = "default",
     steps: Annotated[int | None, typer.Option("--steps", help="Number of updates.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the picture in pixels.")] = None,
     start: Annotated[
         str | None, typer.Option("--start", help="noise, noise-caffe, grey-noise, grey, black, or the path of a photo.")
     ] = None,
+    photo: Annotated[str | None, typer.Option("--photo", help="The photo that a caricature is made of.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed gives another picture.")] = None,
 ) -> None:
     """Make one picture, a grid of them, or the animation of an ascent, into one file."""
@@ -86,10 +88,14 @@ def show(
         raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
+    from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
 
-    changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start}
+    if photo and recipe != "caricature":
+        raise AtlasError(f"--photo: expected it with recipe caricature, received it with {recipe}; see --start")
+    objective = {"photo": photo} if photo else None
+    changes = {"base": recipe, "steps": steps, "size": size, "seed": seed, "start": start, "objective": objective}
     request = check_request(
         {
             "network": network,
@@ -98,7 +104,7 @@ def show(
             "layers": [{"name": layer, "channels": channels or "0"}],
             "recipes": {"shown": {key: value for key, value in changes.items() if value is not None}},
         },
-        options.catalog(),
+        catalog(),
     )
     asked = request.layers[0]
     if channels is None and not asked.recipes["shown"].whole:
@@ -106,9 +112,10 @@ def show(
     start_tensorflow(1)  # as a build's workers do: the same bytes
     ensure(request.ref)
     from atlas.ascent.show import animation, grid
+    from atlas.networks.load import load
 
     draw = animation if output.suffix == ".gif" else grid
-    for channel in draw(request.ref, asked.facts.name, asked.channels, asked.recipes["shown"], output):
+    for channel in draw(load(request.ref), asked.facts.name, asked.channels, asked.recipes["shown"], output):
         typer.echo(f"atlas: {asked.facts.name} {channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
 

@@ -1,15 +1,12 @@
 """Options that several commands share, each with its sentence, and how a configuration is found by them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from atlas.errors import AtlasError
 from atlas.resources import resource
-
-if TYPE_CHECKING:
-    from atlas.spec.request import Catalog
 
 ConfigFile = Annotated[
     str,
@@ -22,6 +19,9 @@ ConfigFile = Annotated[
 WeightsOption = Annotated[
     str | None,
     typer.Option("--weights", help="imagenet, embedded, random, random:SEED or a path; in place of the file's."),
+]
+PreprocessingOption = Annotated[
+    str | None, typer.Option("--preprocessing", help="tf, caffe, torch or none; for a .keras file.")
 ]
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the results; in place of the file's.")
@@ -69,12 +69,3 @@ def find_config(name: str) -> Path:
 def overrides(**given: Any) -> dict[str, Any]:
     """The options that were given, as overrides of a configuration; ``compute_workers`` means ``compute.workers``."""
     return {key.replace("compute_", "compute."): value for key, value in given.items() if value is not None}
-
-
-def catalog() -> "Catalog":
-    """What the reader of configurations asks about networks and weights. No TensorFlow for a network that is known."""
-    from atlas.networks import weights
-    from atlas.networks.catalog import facts, preprocessing
-    from atlas.spec.request import Catalog
-
-    return Catalog(facts=facts, find_weights=weights.locate, available=weights.available, preprocessing=preprocessing)

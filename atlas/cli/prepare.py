@@ -76,12 +76,13 @@ class Prepared:
 def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
     from atlas.engine.run import Build, look_up, to_study
+    from atlas.networks.answers import catalog
     from atlas.networks.weights import locate
     from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
     from atlas.store.store import Store
 
-    request = load_request(options.find_config(config), given, options.catalog(), limit)
+    request = load_request(options.find_config(config), given, catalog(), limit)
     found = locate(request.ref)
     plan = make_plan(request, found.digest)
     store = Store(request.store)

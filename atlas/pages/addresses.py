@@ -20,6 +20,7 @@ SEARCH = f"{OWN}/search.js"
 THEME = f"{OWN}/theme.css"
 COVER = f"{OWN}/cover.webp"
 DRAWING = f"{OWN}/drawing.webp"  # the thumbnails in the drawing of the network
+IMAGES = "images"  # the kind of study that has to do with real images, in the record
 STRIP = 8  # thumbnails of a layer on the home page
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -154,18 +155,12 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
     addresses.update(static(name) for name in own)
     for layer in atlas.layers:
         name = layer.name
-        addresses |= {
-            layer_page(name),
-            layer_data(name),
-            layer_script(name),
-            layer_sheet(name),
-            strip(name),
-            near(name),
-        }
+        addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
+        if IMAGES in layer.found:
+            addresses |= {near(name), *(exemplars(name, channel.number) for channel in pictured(atlas, layer))}
         for channel in layer.shown:
             number = channel.number
             addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}
-            addresses.add(exemplars(name, number))
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
             addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}

@@ -92,6 +92,7 @@ def _built(layers: _Layers, workers: int | None, tick: Callable[[int], None]) ->
     """The layers, the largest first, here or in processes of their own."""
     sizes = {layer.name: len(layer.shown) for layer in layers.atlas.layers}
     names = sorted(sizes, key=lambda name: -sizes[name])
+    counts = {layer.name: describe.layer_pages(layer) for layer in layers.atlas.layers}
     few = len(names) < 2 or sum(sizes.values()) < APART
     count = 1 if few or layers.store.startswith("memory://") else min(workers or cpu_count(), len(names))
     if count < 2:
@@ -103,7 +104,7 @@ def _built(layers: _Layers, workers: int | None, tick: Callable[[int], None]) ->
         for future in concurrent.futures.as_completed([pool.submit(_apart, name) for name in names]):
             made = future.result()
             yield made
-            tick(1 + sizes[made.layer])
+            tick(counts[made.layer])
 
 
 def _begin(layers: _Layers) -> None:

@@ -49,8 +49,13 @@ def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
 
 
 def page_count(atlas: Atlas) -> int:
-    """How many pages an atlas has: home, compare, glossary, about and not found; its layers; its channels."""
-    return 5 + len(atlas.layers) + sum(len(layer.shown) for layer in atlas.layers)
+    """How many pages an atlas has: home, compare, glossary, about, not found, and those of its layers."""
+    return 5 + sum(layer_pages(layer) for layer in atlas.layers)
+
+
+def layer_pages(layer: Layer) -> int:
+    """How many pages a layer has: its own, that among images where there are some, and its channels'."""
+    return 1 + (addresses.IMAGES in layer.found) + len(layer.shown)
 
 
 def channel(

@@ -14,7 +14,6 @@ from atlas.pages.tree import Atlas, Channel, Layer
 from atlas.pages.views import Picture
 from atlas.store.store import Store
 
-IMAGES = "images"  # the kind of study, in the record
 LABELS = 3  # of the nearest and of the farthest that a channel's page names
 WIDTH, HEIGHT, FOOT = 440, 96, 22  # of a histogram, px; FOOT is the room for its scale
 
@@ -119,9 +118,9 @@ class Found:
 
 def read_found(layer: Layer, store: Store) -> Found | None:
     """What real images tell of a layer, or None where it was not asked."""
-    if IMAGES not in layer.found:
+    if addresses.IMAGES not in layer.found:
         return None
-    entry = store.get(layer.found[IMAGES])
+    entry = store.get(layer.found[addresses.IMAGES])
     return Found(layer.name, entry.key, entry.record, entry.artefacts)
 
 

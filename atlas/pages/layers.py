@@ -6,7 +6,7 @@ from atlas.pages import addresses, describe, views, words
 from atlas.pages.among import METHODS, near_labels, near_map
 from atlas.pages.classes import called_view, read_called
 from atlas.pages.diagram import Diagram
-from atlas.pages.exemplars import read_found, real_images
+from atlas.pages.exemplars import Found, read_found, real_images
 from atlas.pages.ledger import Writer
 from atlas.pages.likeness import Compared, Near, read_compared
 from atlas.pages.picture_config import PictureConfigs, recipe_text
@@ -43,8 +43,10 @@ class LayerBuilder:
         compared = read_compared(self.atlas, self.layer, self.store)
         near, together = self._near(compared), self._together()
         self._page(numbers, compared is not None)
-        self._among()
         tick()
+        if self.found:
+            self._among(self.found)
+            tick()
         current = self.layer.name
         address = addresses.layer_page(current)
         mini = self.pages.part("parts.html", "network", address, self.network, None, current)
@@ -124,19 +126,17 @@ class LayerBuilder:
         )
         self.writer.put(address, page)
 
-    def _among(self) -> None:
+    def _among(self, found: Found) -> None:
         """The page that lays the layer's pictures out among real images."""
-        if self.found is None:
-            return
         address = addresses.near(self.layer.name)
         page = self.pages.page(
             "near.html",
             address,
             layer=self.layer,
-            count=int(self.found.record["images"]),
-            map=near_map(self.layer, self.found),
-            method=METHODS[self.found.record["layout"]],
-            labels=near_labels(self.atlas, self.layer, self.found),
+            count=int(found.record["images"]),
+            map=near_map(self.layer, found),
+            method=METHODS[found.record["layout"]],
+            labels=near_labels(self.atlas, self.layer, found),
         )
         self.writer.put(address, page)
 

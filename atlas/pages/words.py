@@ -134,6 +134,7 @@ def _meaning(term: Mapping[str, Any]) -> str:
         "direction": f"the mean along a direction over the channels{layer}",
         "class": f"the logit of class {term.get('index')}",
         "diversity": "how unlike the pictures are",
+        "caricature": f"how far the activations{layer or ' of the layer'} go along the photo’s own, which are at 1",
     }.get(name, f"what the objective {name} raises")
     behind = ", before the ReLU where there is one" if lowered and name in ("channel", "neuron") else ""
     return f"minus {said}{behind}" if lowered else said

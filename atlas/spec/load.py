@@ -12,6 +12,7 @@ from atlas.spec.class_names import read_class_names
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
+from atlas.spec.objectives import NO_PHOTO, Caricature
 from atlas.spec.probing import SCIKIT, Probes
 from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import STARTS, Recipe
@@ -115,18 +116,23 @@ class _Reader:
                 changes, base = {key: value for key, value in changes.items() if key != "base"}, "default"
             recipe = self.problems.validate(Recipe, merge(RECIPES[base].model_dump(mode="json"), changes), where)
             if recipe is not None:
-                result[name] = recipe.model_copy(update={"start": self._start(recipe.start, where)})
+                self._check_photos(recipe, where)
+                result[name] = recipe.with_photos(lambda photo: str(self._path(photo, "recipes")))
         return result
 
-    def _start(self, start: str, where: marks.Where) -> str:
-        """The recipe's start, a photo by its absolute path."""
-        if start in STARTS:
-            return start
-        photo = self._path(start, "recipes")
-        if not photo.is_file():
-            said = f"expected {', '.join(STARTS)} or the path of a photo, received {start!r}"
+    def _check_photos(self, recipe: Recipe, where: marks.Where) -> None:
+        """Note photos of a recipe that are not there, and one that is not given."""
+        if recipe.start not in STARTS and not self._path(recipe.start, "recipes").is_file():
+            said = f"expected {', '.join(STARTS)} or the path of a photo, received {recipe.start!r}"
             self.problems.note((*where, "start"), said)
-        return str(photo)
+        for place, term in enumerate(recipe.terms):
+            at: marks.Where = (*where, "objective", *([place] if isinstance(recipe.objective, tuple) else []), "photo")
+            if not isinstance(term, Caricature):
+                continue
+            if term.photo is None:
+                self.problems.note(at, NO_PHOTO)
+            elif not self._path(term.photo, "recipes").is_file():
+                self.problems.note(at, f"expected the path of a photo, received {term.photo!r}")
 
     def _ref(self, config: Config) -> NetworkRef | None:
         own = config.network.endswith(".keras") or "/" in config.network

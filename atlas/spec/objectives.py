@@ -4,9 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from atlas.spec.frozen import Frozen
+from atlas.spec.frozen import Frozen, PathText
 
 LayerName = Annotated[str, Field(min_length=1, max_length=200)]
+NO_PHOTO = (
+    "expected the path of a photo to make the caricature of, `objective: {photo: PATH}` or `atlas show --photo PATH`, "
+    "received none"
+)
 
 
 class Term(Frozen):
@@ -111,4 +115,20 @@ class Diversity(Placed):
     name: Literal["diversity"] = "diversity"
 
 
-Objective = Annotated[Channel | Neuron | Layer | Direction | Class | Diversity, Field(discriminator="name")]
+class Caricature(Placed):
+    """How far a layer's activations go along those of a ``photo``, which goes through the same transforms.
+
+    It is 1 for the photo itself. ``power`` is that of the cosine between the two: with 0 whatever is strong in the
+    photo is raised, and whatever comes along with it; higher ones keep to the photo and exaggerate less. ``leak`` as in
+    ``channel``. Only the recipe ``caricature``, from which others begin, has no photo.
+    """
+
+    name: Literal["caricature"] = "caricature"
+    photo: PathText | None = None
+    power: float = Field(1.0, ge=0, le=10)
+    leak: float = Field(0.1, ge=0, le=1)
+
+
+Objective = Annotated[
+    Channel | Neuron | Layer | Direction | Class | Diversity | Caricature, Field(discriminator="name")
+]

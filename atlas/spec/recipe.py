@@ -4,14 +4,14 @@ A recipe fills five slots, as Lucid named them: parameterization -> transforms -
 Every default stands here or in ``slots`` and ``objectives``, once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from atlas.spec.frozen import Frozen, PathText
-from atlas.spec.objectives import Channel, Class, Diversity, Neuron, Objective
+from atlas.spec.objectives import Caricature, Channel, Class, Diversity, Neuron, Objective
 from atlas.spec.slots import (
     Adam,
     Crop,
@@ -97,6 +97,12 @@ class Recipe(Frozen):
         return tuple(term.layer for term in self.terms if not isinstance(term, Class) and term.layer is not None)
 
     @property
+    def photos(self) -> tuple[str, ...]:
+        """The paths of the photos that the objective looks at, each once."""
+        named = [term.photo for term in self.terms if isinstance(term, Caricature) and term.photo is not None]
+        return tuple(dict.fromkeys(named))
+
+    @property
     def looks_at_classes(self) -> bool:
         """Whether the objective needs the network's classifier."""
         return any(isinstance(term, Class) for term in self.terms)
@@ -113,6 +119,18 @@ class Recipe(Frozen):
         own = isinstance(term, Channel | Neuron) and term.channel is None and term.layer is None
         return len(self.terms) == 1 and own and term.weight > 0
 
+    def with_photos(self, renamed: Callable[[str], str]) -> "Recipe":
+        """The recipe with the path of each photo, that of its start and those of its terms, as ``renamed`` gives it."""
+        terms = tuple(
+            term.model_copy(update={"photo": renamed(term.photo)})
+            if isinstance(term, Caricature) and term.photo is not None
+            else term
+            for term in self.terms
+        )
+        objective = terms if isinstance(self.objective, tuple) else terms[0]
+        start = self.start if self.start in STARTS else renamed(self.start)
+        return self.model_copy(update={"start": start, "objective": objective})
+
     @property
     def pixels(self) -> dict[str, Any]:
         """The recipe as plain data, without the name it was derived from: what the key is made of."""
@@ -126,8 +144,7 @@ class Recipe(Frozen):
     @property
     def shown(self) -> dict[str, Any]:
         """The recipe in full as plain data for people: a photo is named without its folder."""
-        start = self.start if self.start in STARTS else Path(self.start).name
-        return self.model_dump(mode="json") | {"start": start}
+        return self.with_photos(lambda photo: Path(photo).name).model_dump(mode="json")
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":

@@ -1,6 +1,6 @@
 """The recipes by name, each with its source."""
 
-from atlas.spec.objectives import Channel, Layer
+from atlas.spec.objectives import Caricature, Channel, Layer
 from atlas.spec.recipe import Recipe
 from atlas.spec.slots import (
     Adam,
@@ -97,5 +97,14 @@ RECIPES: dict[str, Recipe] = {
         settle=None,
         octaves=Octaves(),
         start="grey-noise",
+    ),
+    # Colour and contrast free and a spectrum of 1 / f, as Lucid's recipes/caricature.py: the photo's own keep them from
+    # running away. The cosine to the first power, where Lucid has none; three eighths of its steps.
+    "caricature": Recipe(
+        base="caricature",
+        parameterization=Fourier(power=1.0, contrast=None),
+        objective=Caricature(),
+        size=224,
+        steps=192,
     ),
 }

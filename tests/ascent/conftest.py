@@ -1,5 +1,8 @@
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from atlas.networks.load import load
@@ -10,6 +13,15 @@ from atlas.spec.recipe import Recipe
 @pytest.fixture(scope="session")
 def toy_network(toy_ref: NetworkRef) -> Any:
     return load(toy_ref)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo of blocks of colour, wider than high."""
+    blocks = np.random.default_rng(5).integers(20, 236, (6, 8, 3), np.uint8)
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    PIL.Image.fromarray(blocks).resize((80, 60), PIL.Image.Resampling.BICUBIC).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

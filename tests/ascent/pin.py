@@ -15,12 +15,15 @@ os.environ.update(
 
 def pictures() -> dict[str, Any]:
     import keras
+    import numpy as np
+    from PIL import Image
 
     from atlas.ascent.kernel import Kernel
     from atlas.ascent.render import render
     from atlas.engine.worker import versions
     from atlas.networks.load import load
     from atlas.spec.facts import NetworkRef, Preprocessing
+    from atlas.spec.objectives import Caricature
     from atlas.spec.plan import KERNEL
     from atlas.spec.recipes import RECIPES
 
@@ -32,8 +35,14 @@ def pictures() -> dict[str, Any]:
         path = Path(folder) / "pinned.keras"
         keras.Model(picture, second).save(path)
         network = load(NetworkRef(str(path), "random", 1, Preprocessing()))
+        photo = Path(folder) / "photo.png"
+        rows, columns = np.mgrid[:24, :24]
+        Image.fromarray(np.stack([8 * rows, 8 * columns, 4 * rows + 4 * columns], axis=-1).astype(np.uint8)).save(photo)
         for name, recipe in RECIPES.items():
-            kernel = Kernel(network, "second", recipe.model_copy(update={"size": 24, "steps": 5}))
+            changes: dict[str, Any] = {"size": 24, "steps": 5}
+            if name == "caricature":
+                changes["objective"] = Caricature(photo=str(photo))
+            kernel = Kernel(network, "second", recipe.model_copy(update=changes))
             found[name] = render(kernel, [2])[0].picture.tobytes().hex()
     return {"kernel": KERNEL, "pictures": found, "versions": versions()}
 

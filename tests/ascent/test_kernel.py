@@ -16,13 +16,29 @@ from atlas.ascent.ascend import prepare
 from atlas.ascent.kernel import Kernel
 from atlas.ascent.objectives import unlikeness
 from atlas.ascent.render import render
+from atlas.ascent.starts import photo as photo_at
+from atlas.errors import AtlasError
 from atlas.networks.load import load
 from atlas.spec.facts import NetworkRef, Preprocessing
-from atlas.spec.objectives import Channel, Class, Direction, Diversity, Layer, Neuron
+from atlas.spec.objectives import Caricature, Channel, Class, Direction, Diversity, Layer, Neuron
 from atlas.spec.plan import KERNEL
 from atlas.spec.recipe import Recipe, octave_sizes
 from atlas.spec.recipes import RECIPES
-from atlas.spec.slots import Adam, Ascent, Fourier, Maco, Pixel, Settle
+from atlas.spec.slots import (
+    Adam,
+    Ascent,
+    Fourier,
+    Maco,
+    Noise,
+    Octaves,
+    Pad,
+    Pixel,
+    RandomCrop,
+    Rotate,
+    Scale,
+    Settle,
+    Shift,
+)
 from tests.ascent import other_process
 
 PINS = Path(__file__).parent / "pins.json"
@@ -37,8 +53,11 @@ def test_one_trace_for_twenty_channels_whatever_the_batch(toy_network, recipe):
 
 @pytest.mark.parametrize("name", list(RECIPES))
 @pytest.mark.parametrize("layer", ["first", "both", "pool"])
-def test_a_picture_does_not_depend_on_its_batch(toy_network, name, layer):
-    kernel = Kernel(toy_network, layer, RECIPES[name].model_copy(update={"size": 32, "steps": 6}))
+def test_a_picture_does_not_depend_on_its_batch(toy_network, name, layer, photo):
+    changes = {"size": 32, "steps": 6}
+    if name == "caricature":
+        changes["objective"] = Caricature(photo=str(photo))
+    kernel = Kernel(toy_network, layer, RECIPES[name].model_copy(update=changes))
     together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4, 5, 6, 7])}
     alone = {channel: render(kernel, [channel])[0].picture.tobytes() for channel in together}
     backwards = {one.channel: one.picture.tobytes() for one in render(kernel, [7, 6, 5, 4, 3, 2, 1, 0])}
@@ -142,6 +161,11 @@ OBJECTIVES = [
     Direction(vector=tuple(float(number) for number in range(24))),
     Class(index=2),
     Class(index=2, weight=-1),
+    Caricature(photo="photo.png"),
+    Caricature(photo="photo.png", power=0.0, leak=0.0),
+    Caricature(photo="photo.png", power=2.5),
+    Caricature(photo="photo.png", weight=-1),
+    (Channel(), Caricature(photo="photo.png", layer="first", weight=0.1)),
     (Channel(), Channel(channel=3, weight=0.5)),
     (Channel(), Layer(layer="first", weight=0.1)),
     (Channel(), Diversity(weight=0.05)),
@@ -151,7 +175,7 @@ OBJECTIVES = [
 @pytest.mark.parametrize("slot", PARAMETERIZATIONS, ids=str)
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
 @pytest.mark.parametrize("optimizer", [Adam(), Ascent()], ids=lambda slot: slot.name)
-def test_three_steps_raise_the_score(classifier, slot, objective, optimizer):
+def test_three_steps_raise_the_score(classifier, slot, objective, optimizer, photo):
     rates = {"pixel": (0.005, 0.005), "fourier": (0.005, 0.0001), "maco": (0.01, 0.01)}[slot.name]
     recipe = Recipe(
         size=32,
@@ -161,7 +185,7 @@ def test_three_steps_raise_the_score(classifier, slot, objective, optimizer):
         optimizer=optimizer.model_copy(update={"rate": rates[optimizer.name == "ascent"]}),
         transforms=(),
         repeats=2 if isinstance(objective, tuple) and isinstance(objective[1], Diversity) else 1,
-    )
+    ).with_photos(lambda name: str(photo.parent / name))
     risen = 0
     for rendering in render(Kernel(classifier, "both", recipe), [0, 5, 9, 20]):
         if isinstance(objective, Neuron) and rendering.trace[2, 0] == 0:
@@ -284,6 +308,97 @@ def test_octaves_keep_the_start_s_own_detail(toy_network, tmp_path):
     assert 0 < apart.mean() < 12
     assert one.score["end"] > one.score["start"]
     assert kernel.traces == 4 + 1  # steps of four sizes, and what is measured of the last
+
+
+def the_same_way(network, layer, picture, photo, power):
+    """A caricature's score as its formula says, of two pictures in [0, 1] by Keras itself."""
+    import keras
+
+    cut = keras.Model(network.model.input, network.model.get_layer(layer).output)
+    values, aim = (cut(2 * one[None] - 1, training=False).numpy()[0].astype(np.float64) for one in (picture, photo))
+    both = own = aimed = 0.0
+    for place in np.ndindex(values.shape):
+        both += values[place] * aim[place]
+        own += values[place] ** 2
+        aimed += aim[place] ** 2
+    return both / aimed * max(both / (own * aimed) ** 0.5, 0.1) ** power
+
+
+@pytest.mark.parametrize(("layer", "power"), [("both", 1.0), ("first", 2.0), ("pool", 0.0)])
+def test_a_caricature_s_score_is_how_far_its_activations_go_along_the_photo_s(toy_network, photo, layer, power):
+    recipe = RECIPES["caricature"].model_copy(
+        update={"size": 32, "steps": 6, "objective": Caricature(photo=str(photo), power=power)}
+    )
+    kernel = Kernel(toy_network, layer, recipe)
+    made = render(kernel, [0, 1, 2])
+    render(kernel, [3])
+    assert kernel.traces == 2
+    wanted = photo_at(photo, 32)
+    for one in made:
+        picture = one.picture / np.float32(255)
+        assert one.score["end"] == pytest.approx(the_same_way(toy_network, layer, picture, wanted, power), rel=1e-3)
+        assert one.maps[1].mean() == pytest.approx(the_same_way(toy_network, layer, picture, wanted, 0), rel=1e-3)
+        assert one.score["end"] > one.score["start"]
+
+
+@pytest.mark.parametrize("arithmetic", ["fast", "xla"])
+@pytest.mark.parametrize("signed", ["own", "signed"])
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        (),
+        (Shift(pixels=9.0), Scale(between=(0.8, 1.2)), Rotate(degrees=40.0)),
+        (Pad(pixels=4), RandomCrop(first=0.5, last=0.5, pixels=40), Noise()),
+    ],
+    ids=len,
+)
+def test_the_photo_goes_through_the_same_transforms(toy_network, photo, transforms, signed, arithmetic):
+    """Where the picture is the photo itself the score is 1, however it is turned, cut and magnified."""
+    recipe = Recipe(
+        size=32,
+        steps=3,
+        parameterization=Pixel(),
+        start=str(photo),
+        transforms=transforms,
+        objective=Caricature(photo=str(photo)),
+        optimizer=Ascent(rate=1e-6),
+        settle=None,
+        input=signed,
+        arithmetic=arithmetic,
+    )
+    [one] = render(Kernel(toy_network, "both", recipe), [0])
+    np.testing.assert_allclose(one.trace[:, 0], 1, atol=1e-3)
+    assert one.score["start"] == pytest.approx(1, abs=1e-3)
+
+
+def test_each_octave_of_a_caricature_sees_the_photo_at_its_own_size(toy_network, photo):
+    recipe = Recipe(
+        size=64,
+        steps=8,
+        octaves=Octaves(count=2, scale=2.0),
+        parameterization=Pixel(),
+        start=str(photo),
+        transforms=(),
+        objective=Caricature(photo=str(photo)),
+        optimizer=Ascent(rate=1e-6),
+        settle=None,
+    )
+    kernel = Kernel(toy_network, "both", recipe)
+    [one] = render(kernel, [0])
+    assert kernel.traces == 2 + 1
+    np.testing.assert_allclose(one.trace[:4, 0], 1, atol=0.05)  # the photo made smaller, by another filter
+    np.testing.assert_allclose(one.trace[4:, 0], 1, atol=1e-3)
+
+
+def test_a_caricature_of_no_photo_is_one_sentence(toy_network, tmp_path):
+    caricature = RECIPES["caricature"].model_copy(update={"size": 32})
+    with pytest.raises(
+        AtlasError, match=r"^both: objective caricature: expected the path of a photo .* received none$"
+    ):
+        Kernel(toy_network, "both", caricature)
+    missing = caricature.model_copy(update={"objective": Caricature(photo=str(tmp_path / "no.png"))})
+    with pytest.raises(AtlasError, match=r"no\.png: expected a photo"):
+        Kernel(toy_network, "both", missing)
 
 
 def test_other_arithmetic_changes_rounding_only(toy_network, recipe):

@@ -9,16 +9,17 @@ from atlas.errors import AtlasError
 from atlas.networks.cut import Cut, Sight
 from atlas.networks.graph import INPUT, Graph
 from atlas.spec.facts import Preprocessing
-from atlas.spec.objectives import Channel, Class, Direction, Diversity, Layer, Neuron
+from atlas.spec.objectives import Caricature, Channel, Class, Direction, Diversity, Layer, Neuron
 
 VALUES = np.random.default_rng(0).normal(0, 2, (4, 6, 5, 3)).astype(np.float32)
 VALUES[1, ..., 0] = -np.abs(VALUES[1, ..., 0])  # a dead channel
 CHANNELS = np.array([0, 0, 2, 1], np.int32)
 RELU = np.maximum(VALUES, 0)
+AIM = np.random.default_rng(1).normal(0, 2, VALUES.shape).astype(np.float32)
 OWN = np.stack([VALUES[image, ..., channel] for image, channel in enumerate(CHANNELS)])
 
 
-def looked(terms, values=VALUES, relu=True, repeats=1):
+def looked(terms, values=VALUES, relu=True, repeats=1, aim=AIM):
     """The terms on a network that hands its input over: target, score, field, and the gradient by the input."""
     graph = Graph((), (None, None, 3))
     sight = Sight("layer", 3, relu, None, INPUT, INPUT)
@@ -26,7 +27,8 @@ def looked(terms, values=VALUES, relu=True, repeats=1):
     given = tf.constant(values)
     with tf.GradientTape() as tape:
         tape.watch(given)
-        found = look(tuple(terms), cut, cut.see(given), tf.constant(CHANNELS[: len(values)]), repeats)
+        photos = {"photo": cut.see(tf.constant(aim[: len(values)]))}
+        found = look(tuple(terms), cut, cut.see(given), tf.constant(CHANNELS[: len(values)]), repeats, photos)
     return found.target.numpy(), found.score.numpy(), found.field.numpy(), tape.gradient(found.target, given).numpy()
 
 
@@ -112,6 +114,47 @@ def test_a_class_is_its_logit():
         looked([Class(index=3)], values)
 
 
+def along(values, aim, power):
+    """The formula of a caricature for one image, position by position."""
+    both = own = aimed = 0.0
+    for value, wanted in zip(values.ravel().tolist(), aim.ravel().tolist(), strict=True):
+        both, own, aimed = both + value * wanted, own + value**2, aimed + wanted**2
+    return both / aimed * max(both / (own * aimed) ** 0.5, 0.1) ** power
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.5])
+def test_a_caricature_goes_along_the_photo_s_activations(power):
+    term = Caricature(photo="photo", power=power, leak=0.3)
+    target, score, field, _ = looked([term])
+    aim, leaky = np.maximum(AIM, 0), np.where(VALUES > 0, VALUES, 0.3 * VALUES)
+    np.testing.assert_allclose(score, [along(RELU[image], aim[image], power) for image in range(4)], rtol=1e-4)
+    np.testing.assert_allclose(target, [along(leaky[image], aim[image], power) for image in range(4)], rtol=1e-4)
+    np.testing.assert_allclose(field.mean(axis=(1, 2)), [along(RELU[i], aim[i], 0) for i in range(4)], rtol=1e-4)
+    plain, same, _, _ = looked([term], relu=False)
+    np.testing.assert_array_equal(plain, same)
+    np.testing.assert_allclose(plain, [along(VALUES[i], AIM[i], power) for i in range(4)], rtol=1e-3, atol=1e-6)
+    for times in (1.0, 3.0):  # the photo itself, and three times as strong
+        np.testing.assert_allclose(looked([term], times * AIM, relu=False)[1], times, rtol=1e-5)
+    np.testing.assert_allclose(looked([term], -AIM, relu=False)[1], -(0.1**power), rtol=1e-5)
+    assert not looked([term], aim=-np.abs(AIM))[1].any()  # a photo at which the whole layer is silent
+
+
+def test_a_caricature_s_gradient_is_its_score_s_slope():
+    """Against differences of the formula, without a leak for a whole layer, on few numbers that are above zero."""
+    values, aim = np.abs(VALUES[:2, :2, :1]), np.abs(AIM[:2, :2, :1])
+    slope = looked([Caricature(photo="photo", power=1.5)], values, aim=aim)[3]
+    for place in np.ndindex(values.shape):
+        step = np.zeros(values.shape)
+        step[place] = 1e-4
+        more, less = (along(moved[place[0]], aim[place[0]], 1.5) for moved in (values + step, values - step))
+        assert slope[place] == pytest.approx((more - less) / 2e-4, rel=1e-2, abs=1e-5)
+
+
+def test_a_caricature_needs_a_photo():
+    with pytest.raises(AtlasError, match="layer: objective caricature: expected the path of a photo"):
+        looked([Caricature()])
+
+
 @pytest.mark.parametrize("relu", [False, True])
 def test_the_negative_lowers_the_value_before_the_relu(relu):
     target, score, _, slope = looked([Channel(weight=-1)], relu=relu)
@@ -126,6 +169,7 @@ TERMS = [
     Neuron(),
     Layer(),
     Direction(vector=(1.0, 2.0, 3.0)),
+    Caricature(photo="photo"),
     Diversity(),
 ]
 
@@ -147,7 +191,7 @@ def test_a_sum_is_the_weighted_sum_of_its_terms(one, other, a, b):
         )
 
 
-@pytest.mark.parametrize("term", [Layer(), Direction(vector=(1.0, 2.0, 3.0)), Class(index=1)], ids=lambda t: t.name)
+@pytest.mark.parametrize("term", [*TERMS[3:6], Class(index=1)], ids=lambda t: t.name)
 def test_a_weight_below_zero_is_the_negative(term):
     values = VALUES[:, :1, :1]
     plain = looked([term], values)

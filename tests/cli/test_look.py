@@ -93,7 +93,7 @@ def test_in_an_animation_of_several_the_first_to_settle_rests(tmp_path, monkeypa
             for count in counts
         ]
 
-    monkeypatch.setattr(atlas.ascent.show, "_renderings", made)
+    monkeypatch.setattr(atlas.ascent.show, "renderings", made)
     dead = atlas.ascent.show.animation(None, "layer", [0, 1, 2], Recipe(size=16, steps=6), tmp_path / "a.gif")
     assert dead == [3, 6, 1]
     with Image.open(tmp_path / "a.gif") as gif:
@@ -132,9 +132,21 @@ def test_a_photo_can_be_the_start(shell, toy, tmp_path):
     assert np.abs(first[:, 18:] - (250, 120, 10)).mean() < 8
 
 
+def test_a_caricature_of_a_photo(shell, toy, tmp_path):
+    (tmp_path / "photos").mkdir()
+    blocks = np.random.default_rng(0).integers(0, 256, (5, 5, 3), np.uint8)
+    Image.fromarray(blocks).resize((40, 40)).save(tmp_path / "photos" / "photo.png")
+    arguments = ("show", toy, "both", *QUICK, "--recipe", "caricature", "-o", "a.png")
+    assert shell(*arguments, "--photo", "photos/photo.png").code == 0
+    assert pixels("a.png").shape == (32, 32, 3)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        ({"recipe": "caricature"}, "atlas: recipes.shown: expected the path of a photo to make the caricature of, "),
+        ({"recipe": "caricature", "photo": "no.jpg"}, "photo: expected the path of a photo, received 'no.jpg'"),
+        ({"photo": "no.jpg"}, "atlas: --photo: expected it with recipe caricature, received it with default"),
         ({"output": "a.jpg"}, "atlas: --output: expected a name that ends in .png or .gif, received a.jpg"),
         ({"output": "no/a.png"}, "atlas: --output: expected a folder that is there, received no"),
         ({"channels": "24"}, "atlas: layers[0].channels: expected channels 0 to 23 of both, received 24"),
@@ -156,7 +168,7 @@ def test_a_photo_can_be_the_start(shell, toy, tmp_path):
 )
 def test_a_mistake_is_one_sentence_and_makes_nothing(shell, toy, tmp_path, change, sentence):
     given = {"network": toy, "layer": "both", "channels": "5", "output": "a.png"} | change
-    options = [f"--{name}={change[name]}" for name in ("recipe", "size", "start", "weights") if name in change]
+    options = [f"--{name}={change[name]}" for name in ("recipe", "photo", "size", "start", "weights") if name in change]
     positional = [given[name] for name in ("network", "layer", "channels")]
     said = shell("show", *positional, "-o", given["output"], "--preprocessing", "tf", "--steps", 2, *options)
     assert (said.code, said.out) == (2, "")

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 import atlas.engine.calling
-from atlas.cli.options import catalog
 from atlas.engine.batches import Study
 from atlas.engine.record import atlas_record
 from atlas.engine.run import Build, Outcome, look_up, run, to_study
@@ -28,6 +27,7 @@ from atlas.store.store import Store
 from tests.digits import Digits
 from tests.engine.processes import contents, run_here
 from tests.probes.test_classes import shifted
+from tests.spec.conftest import CATALOG
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -168,7 +168,7 @@ class Made(NamedTuple):
 
 
 def building(path: Path) -> Made:
-    request = load_request(path, {}, catalog(), 2)
+    request = load_request(path, {}, CATALOG, 2)
     found, store = locate(request.ref), Store(path.parent / "store")
     plan = make_plan(request, found.digest)
     classifier = request.facts.classifier.name if request.facts.classifier else None

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from atlas.store.store import Store
+from tests.pages.looked import with_images
 from tests.pages.synthetic import make
 
 
@@ -31,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     toy = Store(str(folder / "store"))
     notes = {"mixed0": {"3": {"name": "zigzags", "text": "as mixed2 4"}}}
-    write_atlas(make(toy, notes=notes), toy, folder / "site" / "toy", Theme(shelf=True))
+    write_atlas(with_images(toy, make(toy, notes=notes)), toy, folder / "site" / "toy", Theme(shelf=True))
     names = ("jay", "magpie", "a bird with a very long name, of the kind that lists of classes have", *"abcdefghi")
     layers = {"mixed0": 4, "predictions": 4}
     few = make(toy, "random", layers, weights="random", recipes=("main",), class_names=names)

@@ -11,6 +11,7 @@ from atlas.pages.read import read_atlas
 from atlas.pages.statics import static_names
 from atlas.pages.theme import Theme
 from atlas.store.store import Store
+from tests.pages.looked import with_images
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_layers_and_recipes_that_differ_in_case_only_are_refused(
 def test_every_file_that_is_written_has_a_known_address(
     site: Path, make_atlas: Callable[..., dict[str, Any]], store: Store
 ) -> None:
-    atlas = read_atlas(make_atlas(store, distinct=1, side=8))
+    atlas = read_atlas(with_images(store, make_atlas(store, distinct=1, side=8)))
     expected = all_addresses(atlas, static_names(Theme())) | {"_/files.json"}
     written = {path.relative_to(site / "toy").as_posix() for path in (site / "toy").rglob("*") if path.is_file()}
     assert written <= expected

@@ -134,6 +134,7 @@ def test_no_page_is_wider_than_the_window(
         "toy/_/glossary.html",
         "toy/_/about.html",
         "toy/_/compare.html#mixed0/1,mixed0/2",
+        "toy/mixed2/near.html",
         "toy/404.html",
     ]
     for name in [*names, "random/mixed0/0.html", "random/predictions/index.html", "random/predictions/2.html"]:
@@ -387,6 +388,24 @@ def test_a_picture_fills_the_window_and_texts_are_copied(chromium: Browser, star
     one.context.close()
 
 
+def test_real_images_are_loaded_when_they_come_into_sight(chromium: Browser, start: str) -> None:
+    one = Watched(chromium)
+    one.tab.goto(start.replace("index.html", "toy/mixed2/1.html"))
+    assert one.pictures_shown()
+    assert not any("_images.webp" in address for address in one.asked)
+    one.tab.locator("#images").scroll_into_view_if_needed()
+    one.tab.mouse.wheel(0, 600)
+    until(one.tab, "document.querySelector('.exemplars img').naturalWidth > 0")
+    assert sum("_images.webp" in address for address in one.asked) == 1
+    one.tab.click("text=pictures and images on a map")
+    assert one.name() == "mixed2/near.html"
+    assert one.pictures_shown()
+    one.tab.click(".among a >> nth=2")
+    one.tab.wait_for_url("**/mixed2/*.html")
+    assert one.faults == []
+    one.context.close()
+
+
 @pytest.mark.parametrize("count", [5, 12])  # frames, the finished picture among them
 def test_the_ascent_is_scrubbed_and_played(
     chromium: Browser, make_atlas: Callable[..., dict[str, Any]], store: Store, tmp_path: Path, count: int
@@ -426,6 +445,7 @@ def test_everybody_can_use_it(chromium: Browser, site: Path, width: int, scheme:
     names = ["index.html", "toy/index.html", "toy/mixed2/index.html", "toy/mixed0/1.html", "toy/mixed0/6.html"]
     names += ["toy/_/glossary.html", "toy/_/about.html", "toy/_/compare.html#mixed0/1,mixed0/2", "toy/404.html"]
     names += ["random/mixed0/2.html", "random/predictions/index.html", "random/predictions/2.html"]
+    names += ["toy/mixed2/near.html"]
     names += ["random/index.html", "toy/mixed2/index.html#sort=like&like=1", "toy/mixed2/index.html#map=1"]
     for name in names:
         tab = context.new_page()

@@ -1,10 +1,11 @@
 """What the pages say: states, weights, links, and that no string can become markup."""
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
     """Whoever builds what a channel's page says gets the very same picture: the same job, under the same key."""
     from atlas.engine.record import atlas_record
     from atlas.engine.run import Outcome
-    from atlas.pages.picture_config import PictureConfigs
+    from atlas.pages.picture_config import PictureConfigs, recipe_text
     from atlas.pages.read import read_atlas
     from atlas.spec.load import load_request
     from atlas.spec.plan import make_plan
@@ -157,11 +158,16 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
         "  main: {steps: 16, settle: null, transforms: [{name: shift, pixels: 4}]}\n"
         "  dream: {base: deepdream}\n  negative: {objective: {weight: -1}, parameterization: {contrast: 0.2}}\n"
         "  tutorial: {base: tutorial}\n  old: {base: lucid, seed: 7}\n  flat: {parameterization: {contrast: null}}\n"
+        "  like: {base: caricature, objective: {photo: photo.png}}\n"
     )
+    (tmp_path / "photo.png").write_bytes(b"a photo")
     request = load_request(given, {}, CATALOG)
     plan = make_plan(request, "sha256:0")
     weights = {"kind": "embedded", "digest": "sha256:0", "description": "", "licence": "", "seed": 0}
-    atlas = read_atlas(atlas_record(request, weights, plan, Outcome()))
+    record = atlas_record(request, weights, plan, Outcome())
+    assert str(tmp_path) not in json.dumps(record)
+    atlas = read_atlas(record)
+    assert "photo: photo.png" in recipe_text(atlas.layers[0].recipes["like"])
     configs = PictureConfigs(atlas, atlas.layers[0])
     for group, job in plan.jobs():
         one = tmp_path / "one.yaml"
@@ -244,3 +250,15 @@ def test_pages_never_bring_in_tensorflow(site: Path) -> None:
     imports = "\n".join(f"import atlas.pages.{name}" for name in names)
     code = f"{imports}\nimport sys\nprint(sorted({{'tensorflow', 'keras'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_what_every_objective_raises_has_words() -> None:
+    """None falls back on its bare name."""
+    from atlas.pages.words import score_meaning
+    from atlas.spec.objectives import Objective
+
+    for kind in get_args(get_args(Objective)[0]):
+        name = kind.model_fields["name"].default
+        assert "what the objective" not in score_meaning({"objective": {"name": name}})
+    caricature = score_meaning({"objective": {"name": "caricature", "layer": "mixed3"}})
+    assert caricature == "how far the activations of mixed3 go along the photo’s own, which are at 1"

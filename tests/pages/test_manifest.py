@@ -92,7 +92,7 @@ def test_the_written_data_say_what_stands_there(site: Path) -> None:
     toy = site / "toy"
     manifest = json.loads((toy / "manifest.json").read_bytes())
     assert (manifest["generator"], manifest["schema"], manifest["channels"]) == ("atlas-microscope", 3, 26)
-    assert manifest["pages"] == len(list(toy.rglob("*.html"))) == 33
+    assert manifest["pages"] == len(list(toy.rglob("*.html"))) == 35
     for listed in manifest["layers"]:
         layer = json.loads((toy / listed["data"]).read_bytes())
         assert (layer["name"], len(layer["shown"])) == (listed["name"], listed["shown"])

@@ -3,13 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from atlas.networks import weights
-from atlas.networks.catalog import facts
-from atlas.networks.families import preprocessing
+from atlas.networks.answers import catalog
 from atlas.spec.load import load_request
-from atlas.spec.request import Catalog, Request
+from atlas.spec.request import Request
 
-CATALOG = Catalog(facts=facts, find_weights=weights.locate, available=weights.available, preprocessing=preprocessing)
+CATALOG = catalog()
 
 
 @pytest.fixture

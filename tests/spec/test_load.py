@@ -75,7 +75,7 @@ def test_all_problems_at_once_with_their_places(read):
         "10:19: recipes.main.size: expected 'auto' or greater than or equal to 16, received 12",
         "11:3: recipes.main: expected each key once, received it again",
         "12:7: recipes.x.base: expected one of default, preview, lucid, tutorial, unregularised, maco, deepdream, "
-        "received 'defalt'; did you mean default?",
+        "caricature, received 'defalt'; did you mean default?",
         "13:11: compute.workers: expected 'auto' or a valid integer, received \"2\"",
     ):
         assert any(one.startswith(line) for one in found), (line, found)
@@ -99,6 +99,26 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nlayers: [{name: block1_conv1, channels: 9-3}]\n", "2:", "lower channel first"),
         ("network: vgg19\nrecipes: {Main: {}}\n", "2:11", "small letters"),
         ("network: vgg19\nrecipes: {main: {start: photo.jpg}}\n", "2:18", "path of a photo"),
+        (
+            "network: vgg19\nrecipes: {main: {}, like: {base: caricature}}\n",
+            "2:21",
+            "expected the path of a photo to make",
+        ),
+        (
+            "network: vgg19\nrecipes: {main: {}, like: {base: caricature, objective: {photo: no.jpg}}}\n",
+            "2:58",
+            "recipes.like.objective.photo: expected the path of a photo, received 'no.jpg'",
+        ),
+        (
+            "network: vgg19\nrecipes: {main: {objective: [{name: channel}, {name: caricature, photo: no.jpg}]}}\n",
+            "2:",
+            "recipes.main.objective[1].photo: expected the path of a photo, received 'no.jpg'",
+        ),
+        (
+            "network: vgg19\nrecipes: {main: {objective: {photo: no.jpg}}}\n",
+            "2:",
+            "expected one of weight, layer, name, channel, leak, border, received the key 'photo'",
+        ),
         ("network: inceptionv3\nrecipes: {main: {size: 32}}\n", "2:18", "to see at least 75 pixels"),
         (
             "network: vgg19\nrecipes: {main: {size: 96, transforms: [{name: crop, pixels: 60}]}}\n",

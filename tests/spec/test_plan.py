@@ -4,6 +4,7 @@ import pytest
 
 from atlas.spec import plan as planning
 from atlas.spec.facts import Preprocessing
+from atlas.spec.objectives import Caricature, Channel
 from atlas.spec.plan import identify, job_key, make_plan, seed_of
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.recipes import RECIPES
@@ -67,6 +68,51 @@ def test_the_recipe_s_name_is_not_in_the_key():
     assert identify("n", "w", Preprocessing(), "l", Recipe(size=96)) == identify(
         "n", "w", Preprocessing(), "l", Recipe(base="lucid", size=96)
     )
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_photo_counts_by_its_content_wherever_it_lies(read, tmp_path, several):
+    """That of a caricature as that of a start: not by its path, which no page shows either."""
+    (tmp_path / "photos").mkdir()
+    places = [tmp_path / "one.png", tmp_path / "photos" / "two.png"]
+    term = "{name: caricature, photo: %s}"
+    text = CONFIG + "recipes: {main: {size: 96}, like: {size: 96, start: %s, objective: %s}}\n"
+    objective = f"[{{name: layer}}, {term}]" if several else term
+
+    def planned(name):
+        return make_plan(read(text % (name, objective % name)), "w").groups[1]
+
+    for place in places:
+        place.write_bytes(b"one")
+    first, second = planned("one.png"), planned("photos/two.png")
+    assert first.identity == second.identity
+    assert first.jobs[0].channel is None
+    assert first.recipe.photos == (str(places[0]),)
+    shown = second.recipe.shown
+    assert first.flop == (4 + 2) * first.cost * first.recipe.steps  # the photo goes forward beside the picture
+    assert shown["start"] == "two.png"
+    assert (shown["objective"][1] if several else shown["objective"])["photo"] == "two.png"
+    places[1].write_bytes(b"two")
+    assert planned("photos/two.png").identity != first.identity
+
+
+def test_every_photo_of_an_objective_is_in_the_key(tmp_path):
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    one.write_bytes(b"one")
+    two.write_bytes(b"two")
+    objectives = [
+        Caricature(photo=str(one)),
+        Caricature(photo=str(two)),
+        Caricature(photo=str(two), power=2.0),
+        (Channel(), Caricature(photo=str(one))),
+        (Channel(), Caricature(photo=str(two))),
+        (Caricature(photo=str(one)), Caricature(photo=str(two))),
+        (Caricature(photo=str(two)), Caricature(photo=str(one))),
+    ]
+    recipes = [Recipe(size=96, objective=objective) for objective in objectives]
+    assert len({identify("n", "w", Preprocessing(), "l", recipe) for recipe in recipes}) == len(objectives)
+    assert recipes[-1].photos == (str(two), str(one))
+    assert [recipe.whole for recipe in recipes] == [True, True, True, False, False, True, True]
 
 
 def test_seeds_differ_by_channel_layer_attempt_and_recipe_seed():

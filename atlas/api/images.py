@@ -1,0 +1,161 @@
+"""Real images through a network: feature maps, and the images that excite channels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas.api.ask import ask, loaded, only
+from atlas.errors import AtlasError
+from atlas.networks.cut import activations
+from atlas.networks.load import Network
+from atlas.networks.weights import available
+from atlas.probes.findings import Findings, Parts, find
+from atlas.probes.images import Source, UnfitError, find_images, open_image
+from atlas.probes.look import TOGETHER, Looked, Probe, pictures
+from atlas.probes.sheets import seen
+from atlas.spec.request import Request
+
+Image = str | Path | np.ndarray
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """The images that excite channels of a layer most, and what all images tell of these channels.
+
+    ``channels`` are those asked for, in the order of the arrays in ``findings``, whose image numbers count ``sources``
+    (path, name and label of each image). ``skipped`` says by name why an image could not be shown. ``looked`` is what
+    the layer's every channel made of every image: row i is of image ``numbers[i]``.
+    """
+
+    layer: str
+    channels: tuple[int, ...]
+    size: int
+    sight: int | None
+    sources: tuple[Source, ...]
+    skipped: Mapping[str, str]
+    numbers: np.ndarray
+    looked: Looked
+    findings: Findings
+
+    def top(self, channel: int) -> list[tuple[Source, float]]:
+        """The images that excite a channel most, with their largest activations, the strongest first."""
+        row = self.channels.index(channel)
+        numbers, values = self.findings.top[:, row], self.findings.top_value[:, row]
+        return [(self.sources[number], float(value)) for number, value in zip(numbers, values, strict=True)]
+
+    def crop(self, channel: int, rank: int = 0) -> np.ndarray:
+        """What the most active neuron sees of an exemplar, ``(side, side, 3) uint8``; rank 0 is the strongest."""
+        row = self.channels.index(channel)
+        source = self.sources[int(self.findings.top[rank, row])]
+        place = self.findings.top_place[rank, row]
+        left, top, right, bottom = seen(place, self.looked.grid, self.size, self.sight)
+        return open_image(source.path, self.size, "middle")[top:bottom, left:right]
+
+
+def feature_maps(
+    network: str | Path,
+    images: Image | Sequence[Image],
+    layers: Sequence[str] | None = None,
+    *,
+    weights: str | None = None,
+    preprocessing: Any = None,
+    classes: bool | None = None,
+    size: int | None = None,
+    crop: str = "middle",
+) -> dict[str, np.ndarray]:
+    """The activations of layers for some images: ``(n, h, w, channels) float32`` by the name of the layer.
+
+    Parameters: ``images`` is one image or several, each a path or pixels ``(h, w, 3) uint8`` that are taken as they
+    are, all of one size; files are shown upright, as a square of ``size`` px (the network's own when left out) by
+    ``crop`` (``middle`` or ``squeeze``). ``layers`` are names, every listed layer that the weights reach when left out,
+    pools too. The rest means what it means in a configuration.
+
+    Raises: ConfigError with every problem in the arguments; AtlasError for an image that cannot be read.
+    """
+    request = ask(network, None, None, {}, weights=weights, preprocessing=preprocessing, classes=classes)
+    net = loaded(request)
+    given = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
+    if not given:
+        raise AtlasError("images: expected at least one image, received none")
+    pixels = [_pixels(one, size or request.facts.size, crop) for one in given]
+    if len({one.shape for one in pixels}) > 1:
+        shapes = ", ".join(sorted({str(one.shape) for one in pixels}))
+        raise AtlasError(f"images: expected pixels of one size, received {shapes}; give paths, or make them alike")
+    names = list(layers) if layers is not None else _reached(net, request)
+    cut = net.cut(names[0], also=names[1:])
+    parts = []
+    for first in range(0, len(pixels), TOGETHER):
+        shown = np.stack(pixels[first : first + TOGETHER]).astype(np.float32) / np.float32(255)
+        looked = cut.see(shown)
+        parts.append([np.asarray(activations(looked, sight)) for sight in cut.sights])
+    whole = [np.concatenate(found) for found in zip(*parts, strict=True)]
+    return {sight.layer: found for sight, found in zip(cut.sights, whole, strict=True)}
+
+
+def exemplars(
+    network: str | Path,
+    layer: str,
+    images: str | Path,
+    channels: int | Sequence[int] | None = None,
+    *,
+    k: int = 8,
+    weights: str | None = None,
+    preprocessing: Any = None,
+    classes: bool | None = None,
+    size: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Exemplars:
+    """The images of a folder (or of a pattern with ``*``) that excite channels of a layer most.
+
+    Parameters: ``images`` is a folder whose folders are labels, a pattern, or ``"scikit-image"``; ``channels`` is one
+    channel or several, every channel when left out; ``k`` images are kept of each; of more than ``limit`` images, so
+    many are drawn by ``seed``. The numbers of all images are in memory at once: for very many, build an atlas with
+    ``probes``.
+
+    Raises: ConfigError with every problem in the arguments; AtlasError when there are no images that can be shown.
+    """
+    request = ask(network, layer, channels, {}, weights=weights, preprocessing=preprocessing, classes=classes)
+    one = only(request)
+    chosen = tuple(range(one.facts.channels)) if channels is None else one.channels
+    sources = find_images(str(images), limit, seed)
+    skipped: dict[str, str] = {}
+    side = size or request.facts.size
+    probe = Probe(loaded(request).cut(one.facts.name), side, k)
+    shown = pictures(sources, side, "middle", lambda source, why: skipped.update({source.name: why}))
+    numbers, found = probe.look(shown)
+    if not found:
+        raise AtlasError(f"{images}: expected images that can be shown, received {len(skipped)} that cannot")
+    looked = found[one.facts.name]
+    findings = find(one_part(numbers, looked), len(numbers), chosen, k)
+    sight = one.facts.receptive_field
+    return Exemplars(one.facts.name, chosen, side, sight, sources, skipped, numbers, looked, findings)
+
+
+def one_part(numbers: np.ndarray, looked: Looked) -> Parts:
+    """All images in one part."""
+
+    def parts() -> Iterator[tuple[np.ndarray, Looked]]:
+        yield numbers, looked
+
+    return parts
+
+
+def _pixels(image: Image, size: int, crop: str) -> np.ndarray:
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise AtlasError(f"images: expected pixels (h, w, 3) uint8, received {image.shape} {image.dtype}")
+        return image
+    try:
+        return open_image(str(image), size, crop)
+    except UnfitError as error:
+        raise AtlasError(f"{image}: expected an image, received {error}") from error
+
+
+def _reached(network: Network, request: Request) -> list[str]:
+    """Every listed layer with maps that the weights reach."""
+    names = [layer.name for layer in request.facts.layers if layer.kind != "classes"]
+    return [name for name in names if available(network.ref, name) is None]

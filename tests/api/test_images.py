@@ -1,0 +1,70 @@
+"""``atlas.feature_maps`` and ``atlas.exemplars`` against the network's own outputs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import atlas
+from atlas.errors import AtlasError
+from atlas.networks.load import load
+
+GIVEN = {"weights": "random:1", "preprocessing": "tf"}
+
+
+def outputs(toy_ref, layer, pixels):
+    """What Keras computes: ``(n, h, w, channels)`` for pixels ``(n, h, w, 3) uint8``."""
+    import keras
+
+    model = load(toy_ref).model
+    inner = keras.Model(model.input, model.get_layer(layer).output)
+    return inner(pixels.astype(np.float32) / 127.5 - 1, training=False).numpy()
+
+
+def pixels_of(folder):
+    paths = sorted(folder.rglob("*.png"), key=lambda path: path.relative_to(folder).as_posix())
+    return paths, np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+def test_feature_maps_are_keras_s_own_pools_too(toy, toy_ref, folder):
+    paths, pixels = pixels_of(folder)
+    found = atlas.feature_maps(toy, paths, size=32, **GIVEN)
+    assert list(found) == ["first", "pool", "left", "right", "both"]
+    for layer, maps in found.items():
+        assert maps.dtype == np.float32
+        np.testing.assert_allclose(maps, outputs(toy_ref, layer, pixels), atol=2e-5)
+    alone = atlas.feature_maps(toy, pixels[3], ["pool"], **GIVEN)
+    np.testing.assert_allclose(alone["pool"][0], found["pool"][3], atol=1e-6)
+
+
+def test_exemplars_are_those_with_the_largest_activations(toy, toy_ref, folder):
+    paths, pixels = pixels_of(folder)
+    found = atlas.exemplars(toy, "both", folder, [4, 11], k=3, size=32, **GIVEN)
+    maps = outputs(toy_ref, "both", pixels)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    assert [source.name for source in found.sources] == names
+    assert {source.label for source in found.sources} == {"noise", "stripes"}
+    for channel in (4, 11):
+        largest = maps[..., channel].max(axis=(1, 2))
+        best = np.argsort(-largest, kind="stable")[:3]
+        assert [source.name for source, _ in found.top(channel)] == [names[number] for number in best]
+        np.testing.assert_allclose([value for _, value in found.top(channel)], largest[best], rtol=1e-5)
+    assert found.crop(4).shape == (found.sight, found.sight, 3)
+    assert atlas.exemplars(toy, "both", folder, k=1, size=32, **GIVEN).findings.top.shape == (1, 24)
+
+
+def test_images_that_cannot_be_shown_are_named(toy, folder, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "broken.jpg").write_text("no")
+    with pytest.raises(AtlasError, match="received 1 that cannot"):
+        atlas.exemplars(toy, "both", tmp_path, size=32, **GIVEN)
+    Image.new("RGB", (40, 32), "red").save(tmp_path / "a" / "red.png")
+    found = atlas.exemplars(toy, "both", tmp_path, 0, size=32, **GIVEN)
+    assert list(found.skipped) == ["a/broken.jpg"]
+    with pytest.raises(AtlasError, match="expected an image, received"):
+        atlas.feature_maps(toy, tmp_path / "a" / "broken.jpg", **GIVEN)
+    with pytest.raises(AtlasError, match="expected at least one image"):
+        atlas.feature_maps(toy, [], **GIVEN)
+    with pytest.raises(AtlasError, match="of one size"):
+        atlas.feature_maps(toy, [np.zeros((32, 32, 3), np.uint8), np.zeros((36, 32, 3), np.uint8)], **GIVEN)
+    with pytest.raises(AtlasError, match="uint8"):
+        atlas.feature_maps(toy, np.zeros((32, 32, 3)), **GIVEN)
