@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from atlas.spec.facts import NetworkRef, Preprocessing
 
-pytest_plugins = ["tests.s3"]
+pytest_plugins = ["tests.s3", "tests.digits"]
 
 settings.register_profile("thorough", max_examples=10_000)
 

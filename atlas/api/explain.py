@@ -147,7 +147,7 @@ def _weights(network: Network, layer: str, channel: int) -> tuple[str, Pairs, Pa
 
 
 def _classes(
-    network: Network, layer: str, channel: int, picture: Rendering, names: Sequence[str]
+    network: Network, layer: str, channel: int, picture: Rendering, names: Sequence[str] | None
 ) -> tuple[Said, Said, Said]:
     """What the network calls the picture, and which classes the channel raises and lowers."""
     called = named(network, [picture.picture], SAID)
@@ -167,5 +167,6 @@ def _is_head(network: Network, layer: str) -> bool:
     return head is not None and head[0] == layer
 
 
-def _said(classes: np.ndarray, values: np.ndarray, names: Sequence[str]) -> Said:
-    return tuple((names[number], value) for number, value in zip(classes.tolist(), values.tolist(), strict=True))
+def _said(classes: np.ndarray, values: np.ndarray, names: Sequence[str] | None) -> Said:
+    rows = zip(classes.tolist(), values.tolist(), strict=True)
+    return tuple((names[number] if names else f"class {number}", value) for number, value in rows)

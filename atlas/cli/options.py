@@ -12,7 +12,8 @@ ConfigFile = Annotated[
     str,
     typer.Argument(
         metavar="CONFIG",
-        help="A YAML file, or one that travels with atlas: quickstart, inceptionv3, vgg19, vgg19-tutorial.",
+        help="A YAML file, or one that travels with atlas: quickstart, inceptionv3, vgg19, vgg19-tutorial, "
+        "sea-cucumber.",
     ),
 ]
 WeightsOption = Annotated[

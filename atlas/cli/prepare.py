@@ -87,7 +87,17 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     plan = make_plan(request, found.digest)
     store = Store(request.store)
     probing = _probing(request, found.digest) if request.probes else None
-    build = Build(request.name, request.facts.id, found.digest, store, request.compute, request.record, probing)
+    classes = request.facts.classifier
+    build = Build(
+        request.name,
+        request.facts.id,
+        found.digest,
+        store,
+        request.compute,
+        request.record,
+        probing,
+        classes.name if classes else None,
+    )
     outcome = look_up(plan, store, request.record)
     return Prepared(request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
 

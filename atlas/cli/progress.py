@@ -93,6 +93,7 @@ def duration(seconds: float) -> str:
 def said_of(report: Any) -> str:
     """What a study has found out, in words."""
     said = {
+        "classes": "pictures of {} shown to the classifier",
         "images": "images searched for {}",
         "likeness": "pictures of {} compared",
         "looks": "{} looked at",

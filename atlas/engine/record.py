@@ -4,7 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from atlas.engine.calling import NAME as CLASSES
 from atlas.engine.run import Outcome
+from atlas.networks.class_names import class_names
 from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.request import Request
@@ -39,9 +41,18 @@ def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome:
         "weights": weights,
         "site": _site(request.website),
         "recipes": list(request.layers[0].recipes) if request.layers else [],
+        "class_names": _class_names(request, outcome),
         "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
         "layers": [_layer(own, outcome, request.website) for own in groups.values()],
     }
+
+
+def _class_names(request: Request, outcome: Outcome) -> list[str] | None:
+    """What the classes are called, where the pages tell of any and it is known."""
+    if not any(one.checksum for one in outcome.found.get(CLASSES, {}).values()):
+        return None
+    names = class_names(request.ref, request.class_names)
+    return list(names) if names else None
 
 
 def _outline(layer: LayerFacts) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from atlas.engine.batches import Batch, Study, cut
+from atlas.engine.calling import callings
 from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
@@ -84,7 +85,7 @@ class Build:
     """What a build is of and where it runs: all that stays the same from picture to picture.
 
     ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images, None
-    where there are none.
+    where there are none; ``classifier`` the layer of the network's classes, None without.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Build:
     compute: Compute
     record: Record
     probing: Probing | None = None
+    classifier: str | None = None
 
 
 def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
@@ -104,6 +106,7 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
         *wires(plan, build.store, build.compute, build.network, build.weights_digest),
         *comparisons(*common),
         *(findings(*common, build.probing) if build.probing else ()),
+        *(callings(*common, build.classifier) if build.classifier else ()),
     ]
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []

@@ -1,4 +1,4 @@
-"""What a network's classes are called: by its user, by ImageNet's list in Keras's folder, or by their numbers."""
+"""What a network's classes are called: by its user, or by ImageNet's list in Keras's folder."""
 
 import contextlib
 
@@ -12,13 +12,13 @@ from atlas.spec.facts import NetworkRef
 IMAGENET = 1000  # classes
 
 
-def class_names(ref: NetworkRef, given: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The name of each of a network's classes, in their order; none for a network without its classifier.
+def class_names(ref: NetworkRef, given: tuple[str, ...] | None = None) -> tuple[str, ...] | None:
+    """The name of each of a network's classes, in their order; None where they have only numbers, or there are none.
 
     Parameters: ``given`` are the user's own, as ``spec.load`` has read and counted them. Without them a network of
-    keras.applications with ImageNet's weights has the names of ImageNet's list, where that lies in Keras's folder; any
-    other class is called by its number, ``class 17``. Weights from a file may have been trained on other classes, and
-    random ones on none. Nothing is downloaded: the list comes with a download of weights.
+    keras.applications with ImageNet's weights has the names of ImageNet's list, where that lies in Keras's folder.
+    Weights from a file may have been trained on other classes, and random ones on none. Nothing is downloaded: the list
+    comes with a download of weights.
 
     Raises: NetworkError as ``facts`` when there is no such network.
     """
@@ -29,4 +29,4 @@ def class_names(ref: NetworkRef, given: tuple[str, ...] | None = None) -> tuple[
     if count == IMAGENET and ref.weights == "imagenet" and not is_path(ref.network):
         with contextlib.suppress(AtlasError):  # not there, or damaged
             return read_class_names(keras_folder() / CLASS_INDEX, IMAGENET)
-    return tuple(f"class {number}" for number in range(count))
+    return None

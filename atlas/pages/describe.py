@@ -65,6 +65,7 @@ def channel(atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, found: 
         "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
+        "class_name": atlas.class_name(layer, one.number) or None,
         **found,
         "renderings": _renderings(atlas, layer, one.number, one.renderings, numbers),
     }
@@ -138,7 +139,7 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
             for recipe in atlas.recipes
             if recipe not in layer.whole
         },
-        "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+        "notes": _names(atlas, layer),
     }
     if compared:
         columns = int(compared.cells[:, 0].max()) + 1
@@ -154,14 +155,14 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
 
 
 def search_script(atlas: Atlas) -> bytes:
-    """What search looks through, as a script: for each layer its channels, their states and the user's notes."""
+    """What search looks through, as a script: for each layer its channels, their states, names and notes."""
     rows = [
         {
             "layer": layer.name,
             "channels": _runs([one.number for one in layer.shown]),
             "states": "".join(one.renderings[atlas.main].state[0] for one in layer.shown),
             "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
-            "notes": {one.number: [one.note.name, one.note.text] for one in layer.shown if one.note},
+            "notes": _names(atlas, layer),
         }
         for layer in atlas.layers
     ]
@@ -191,6 +192,17 @@ def _renderings(
             value["error"] = rendering.error
         described[recipe] = value
     return described
+
+
+def _names(atlas: Atlas, layer: Layer) -> dict[int, list[str]]:
+    """Names and remarks of channels, for scripts: of classes, and the user's own."""
+    names = {}
+    for one in layer.shown:
+        called, note = atlas.class_name(layer, one.number), one.note
+        if called or note:
+            own = ", ".join(filter(None, [called, note.name if note else ""]))
+            names[one.number] = [own, note.text if note else ""]
+    return names
 
 
 def _end(numbers: Numbers | None) -> float | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from atlas.pages import addresses, describe, views, words
 from atlas.pages.among import METHODS, near_labels, near_map
+from atlas.pages.classes import called_data, called_view, read_called
 from atlas.pages.diagram import Diagram
 from atlas.pages.exemplars import Found, read_found, real_images, write_exemplars
 from atlas.pages.ledger import Writer
@@ -35,6 +36,7 @@ class LayerBuilder:
         self.atlas, self.layer, self.store, self.writer, self.pages = atlas, layer, store, writer, pages
         self.network = network
         self.found, self.wired = read_found(layer, store), read_wired(atlas, layer, store, feeding)
+        self.called = read_called(atlas, layer, store)
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
@@ -93,6 +95,7 @@ class LayerBuilder:
             **{kind: {layer: [vars(one) for one in near[layer]] for layer in near} for kind, near in beside.items()},
             "images": self.found.told(channel) if self.found else None,
             "weights": self.wired.told(self.layer.name, channel),
+            "classes": called_data(self.atlas, channel, self.called),
         }
 
     def _together(self) -> dict[int, dict[str, list[Near]]]:
@@ -185,6 +188,7 @@ class LayerBuilder:
             layer=layer,
             number=channel.number,
             note=channel.note,
+            class_name=atlas.class_name(layer, channel.number),
             main=renderings[0],
             others=renderings[1:],
             branch=layer.branch(channel.number),
@@ -197,6 +201,7 @@ class LayerBuilder:
             near_page=addresses.near(layer.name),
             real=real_images(atlas, layer, channel, self.found),
             weights=weights(atlas, layer, channel.number, self.wired),
+            called=called_view(atlas, channel, self.called),
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),

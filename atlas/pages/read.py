@@ -31,6 +31,7 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
     recipes = tuple(str(name) for name in get(record, "recipes", list, where))
     if not recipes:
         raise SiteError(f"{where}: recipes: expected at least one name, received none; build again")
+    outline = tuple(_outline_layer(layer, place) for layer, place in _items(record, "outline", where))
     return Atlas(
         name=get(record, "name", str, where),
         title=get(record, "title", str, where),
@@ -38,9 +39,21 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
         weights=_weights(get(record, "weights", dict, where), f"{where}: weights"),
         site=_site(get(record, "site", dict, where), f"{where}: site"),
         recipes=recipes,
-        outline=tuple(_outline_layer(layer, place) for layer, place in _items(record, "outline", where)),
+        outline=outline,
         layers=tuple(_layer(layer, recipes, place) for layer, place in _items(record, "layers", where)),
+        class_names=_class_names(record, outline, where),
     )
+
+
+def _class_names(record: Mapping[str, Any], outline: Iterable[OutlineLayer], where: str) -> tuple[str, ...] | None:
+    names = optional(record, "class_names", list, where)
+    if names is None:
+        return None
+    wanted = sum(layer.channels for layer in outline if layer.kind == "classes")
+    if len(names) != wanted:
+        said = f"expected a name for each of {wanted} classes, received {len(names)}"
+        raise SiteError(f"{where}: class_names: {said}; build again")
+    return tuple(map(str, names))
 
 
 def _network(value: Mapping[str, Any], where: str) -> Network:

@@ -131,7 +131,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Atlas:
-    """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output."""
+    """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output.
+
+    ``class_names`` are what the network's classes are called, in their order; None where that is not known.
+    """
 
     name: str
     title: str
@@ -141,6 +144,7 @@ class Atlas:
     recipes: tuple[str, ...]
     outline: tuple[OutlineLayer, ...]
     layers: tuple[Layer, ...]
+    class_names: tuple[str, ...] | None = None
 
     @property
     def main(self) -> str:
@@ -151,3 +155,12 @@ class Atlas:
     def index(self) -> Mapping[str, tuple[Layer, Mapping[int, Channel]]]:
         """Each layer by its name, with its channels by number."""
         return {layer.name: (layer, {one.number: one for one in layer.shown}) for layer in self.layers}
+
+    @cached_property
+    def classifier(self) -> OutlineLayer | None:
+        """The layer whose channels are the network's classes, in the atlas or not."""
+        return next((layer for layer in self.outline if layer.kind == "classes"), None)
+
+    def class_name(self, layer: Layer, channel: int) -> str:
+        """What the class is called that a channel is; empty for other channels, and where that is not known."""
+        return self.class_names[channel] if self.class_names and layer.kind == "classes" else ""

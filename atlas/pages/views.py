@@ -23,7 +23,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cell:
-    """One channel in a grid, with its thumbnail's address, None without a picture; ``alike`` where that is told."""
+    """One channel in a grid, with its thumbnail's address, None without a picture; ``alike`` where that is told.
+
+    ``called`` is what the class is called that the channel is, empty for others.
+    """
 
     number: int
     page: str
@@ -31,6 +34,7 @@ class Cell:
     word: str
     thumbnail: str | None
     alt: str
+    called: str
     alike: str = ""
 
 
@@ -129,14 +133,16 @@ class LayerRow:
 def cell(atlas: Atlas, layer: Layer, channel: Channel, alike: str = "") -> Cell:
     """A channel in a grid."""
     rendering = channel.renderings[atlas.main]
-    name = f"Channel {channel.number}" + (f", {channel.note.name}" if channel.note and channel.note.name else "")
+    called = atlas.class_name(layer, channel.number)
+    names = [f"Channel {channel.number}", called, channel.note.name if channel.note else ""]
     return Cell(
         number=channel.number,
         page=addresses.channel_page(layer.name, channel.number),
         state=rendering.state,
         word="" if rendering.state == "activated" else words.STATE_WORDS[rendering.state],
         thumbnail=addresses.thumbnail(layer.name, channel.number) if rendering.key else None,
-        alt=name,
+        alt=", ".join(filter(None, names)),
+        called=called,
         alike=alike,
     )
 

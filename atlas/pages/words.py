@@ -21,9 +21,9 @@ KIND_WORDS = {
 }
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun: ``1 channel``, ``2,048 channels``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, several: str = "") -> str:
+    """A number with its noun: ``1 channel``, ``2,048 channels``; ``several`` where that is no ``s`` more."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def score(value: float | None) -> str:
@@ -39,6 +39,18 @@ def score(value: float | None) -> str:
 def likeness(value: float) -> str:
     """How alike two pictures are, to two digits."""
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def chance(probability: float) -> str:
+    """A probability in per cent, to a tenth, but for what would be said as none or all and is not."""
+    if 0 < probability < 0.0005:
+        return "less than 0.1 %"
+    return "more than 99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
+
+
+def slope(value: float) -> str:
+    """A slope to three digits with its sign."""
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def percent(share: float) -> str:

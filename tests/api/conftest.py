@@ -1,4 +1,4 @@
-"""Images with labels, and the classifier that the tests of probes train."""
+"""Images with labels."""
 
 from pathlib import Path
 
@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import shell
-from tests.probes.conftest import digits
 
-__all__ = ["digits", "shell"]
+__all__ = ["shell"]
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy = Store(str(folder / "store"))
     notes = {"mixed0": {"3": {"name": "zigzags", "text": "as mixed2 4"}}}
     write_atlas(with_images(toy, make(toy, notes=notes)), toy, folder / "site" / "toy", Theme(shelf=True))
-    few = make(toy, "random", {"mixed0": 4}, weights="random", recipes=("main",))
+    names = ("jay", "magpie", "a bird with a very long name, of the kind that lists of classes have", *"abcdefghi")
+    layers = {"mixed0": 4, "predictions": 4}
+    few = make(toy, "random", layers, weights="random", recipes=("main",), class_names=names)
     write_atlas(few, toy, folder / "site" / "random", Theme(shelf=True))
     assert write_shelf(folder / "site") is None
     return folder / "site"

@@ -150,6 +150,30 @@ def wire(store: Store, below: tuple[str, int], above: tuple[str, int]) -> dict[s
     return {"key": made.key, "checksum": made.checksum}
 
 
+def call(store: Store, layer: str, keys: list[str], classes: int) -> dict[str, str]:
+    """What a network of so many classes might call some pictures, and what channels raise: of the first one nothing, of
+    the second one everything."""
+    count, rng = len(keys), np.random.default_rng(zlib.crc32(layer.encode()))
+    logits = -np.sort(-rng.normal(0, 4, (count, classes)))[:, :5]
+    slopes = np.sort(rng.normal(0, 1, (count, classes)))
+    slopes[:1] -= slopes.max()
+    slopes[1:2] -= slopes.min() - 1
+    order = np.argsort(rng.normal(size=(count, classes))).astype(np.int32)
+    artefacts: dict[str, np.ndarray] = {
+        "pictures": np.array([list(bytes.fromhex(key)) for key in keys], np.uint8),
+        "classes": order[:, :5],
+        "logits": logits.astype(np.float32),
+        "probabilities": (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32),
+    }
+    if layer != "predictions":
+        artefacts |= {"raised": order[:, ::-1][:, :5], "raised_by": slopes[:, ::-1][:, :5].astype(np.float32)}
+        artefacts |= {"lowered": order[:, :5], "lowered_by": slopes[:, :5].astype(np.float32)}
+    record = {"classes": 1, "layer": layer, "sigmoid": False}
+    made = Entry(f"{zlib.crc32(layer.encode()):08x}" + "09" * 28, record, b"", artefacts)
+    store.put(made)
+    return {"key": made.key, "checksum": made.checksum}
+
+
 def make(
     store: Store,
     name: str = "toy",
@@ -160,16 +184,19 @@ def make(
     distinct: int = 1000,
     side: int = 128,
     notes: dict[str, dict[str, Any]] | None = None,
+    class_names: tuple[str, ...] = (),
     **site: Any,
 ) -> dict[str, Any]:
     """Fill the store with an atlas that shows the first channels of ``layers`` (name to number) and give its record.
 
     Of every layer channel 5 is dead, 6 failed and 7 missing. At most ``distinct`` pictures are drawn: the rest repeat.
+    With ``class_names`` the network has a layer ``predictions`` of so many classes.
     """
     layers = layers or {"mixed0": 16, "mixed2": 10}
     names = list(layers)
     drawn: dict[int, bytes] = {}
-    facts = {row[0]: row for row in OUTLINE}
+    outline = [*OUTLINE, *([("predictions", len(class_names), None, 1, "classes")] if class_names else [])]
+    facts = {row[0]: row for row in outline}
     described = []
     for depth, (layer, shown) in enumerate(layers.items()):
         _, channels, field, stride, kind = facts[layer]
@@ -194,8 +221,9 @@ def make(
             mains += [key for key in [renderings[recipes[0]]["key"]] if key]
         before = facts[names[depth - 1]][1] if depth else 0
         found = {"likeness": compared} if (compared := compare(store, layer, mains, channels, before)) else {}
-        if depth:
+        if depth and kind != "classes":
             found["weights"] = wire(store, (names[depth - 1], before), (layer, channels))
+        found |= {"classes": call(store, layer, mains, len(class_names))} if class_names else {}
         described.append(
             {
                 "name": layer,
@@ -203,7 +231,7 @@ def make(
                 "receptive_field": field,
                 "stride": stride,
                 "kind": kind,
-                "relu": True,
+                "relu": kind != "classes",
                 "branches": branches(layer),
                 "notes": (notes or {}).get(layer, {}),
                 "found": found,
@@ -234,6 +262,7 @@ def make(
         },
         "kernel": 1,
         "recipes": list(recipes),
+        "class_names": list(class_names) or None,
         "outline": [
             {
                 "name": row[0],
@@ -242,11 +271,11 @@ def make(
                 "stride": row[3],
                 "kind": row[4],
                 "feature": row[4] != "pool",
-                "relu": True,
+                "relu": row[4] != "classes",
                 "branches": branches(row[0]),
                 "in_atlas": row[0] in layers,
             }
-            for row in OUTLINE
+            for row in outline
         ],
         "layers": described,
     }

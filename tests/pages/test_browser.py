@@ -137,7 +137,7 @@ def test_no_page_is_wider_than_the_window(
         "toy/mixed2/near.html",
         "toy/404.html",
     ]
-    for name in [*names, "random/mixed0/0.html"]:
+    for name in [*names, "random/mixed0/0.html", "random/predictions/index.html", "random/predictions/2.html"]:
         page, _, fragment = name.partition("#")
         one.tab.goto(f"{(site / page).as_uri()}#{fragment}")
         assert one.tab.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -444,6 +444,7 @@ def test_everybody_can_use_it(chromium: Browser, site: Path, width: int, scheme:
     context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
     names = ["index.html", "toy/index.html", "toy/mixed2/index.html", "toy/mixed0/1.html", "toy/mixed0/6.html"]
     names += ["toy/_/glossary.html", "toy/_/about.html", "toy/_/compare.html#mixed0/1,mixed0/2", "toy/404.html"]
+    names += ["random/mixed0/2.html", "random/predictions/index.html", "random/predictions/2.html"]
     names += ["toy/mixed2/near.html"]
     names += ["random/index.html", "toy/mixed2/index.html#sort=like&like=1", "toy/mixed2/index.html#map=1"]
     for name in names:

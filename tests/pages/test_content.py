@@ -180,7 +180,7 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
 
 def test_random_weights_are_said_on_every_page_and_lead_nowhere(site: Path) -> None:
     pages = sorted((site / "random").rglob("*.html"))
-    assert len(pages) == 10
+    assert len(pages) == 15
     for page in pages:
         assert "Random weights (seed 7): nothing here was learned." in said(page)
         assert "microscope.openai.com" not in page.read_text()

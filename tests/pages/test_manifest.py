@@ -61,6 +61,8 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
         (("layers", 1, "found", "likeness"), {}, "layers[1]: found: likeness: key: expected str"),
         (("layers", 1, "notes"), [], "layers[1]: notes: expected dict"),
         (("site", "zip"), 1, "site: zip: expected bool, received 1"),
+        (("class_names",), ["jay"], "class_names: expected a name for each of 0 classes, received 1"),
+        (("class_names",), "jay", "class_names: expected list, received 'jay'"),
         (("outline", 2, "in_atlas"), 1, "outline[2]: in_atlas: expected bool, received 1"),
     ],
 )

@@ -18,7 +18,7 @@ from atlas.probes.classes import TOGETHER, Raised, named, raised
 from atlas.spec.facts import NetworkRef, Preprocessing
 from atlas.spec.objectives import Class
 from atlas.spec.recipe import Recipe
-from tests.probes.conftest import Digits
+from tests.digits import Digits
 
 Layers = keras.layers
 PLAIN = Preprocessing("rgb", (1.0, 1.0, 1.0))

@@ -15,9 +15,11 @@ HELD_OUT = 360
 class Digits(NamedTuple):
     """A network that tells handwritten digits, as atlas loads it and as Keras trained it, and digits it has not seen.
 
-    ``pictures (360, 32, 32, 3) uint8`` and ``labels (360,)`` were held out; ``model`` takes pixels from -1 to 1.
+    ``path`` is its .keras file, ``model`` takes pixels from -1 to 1; ``pictures (360, 32, 32, 3) uint8`` and ``labels
+    (360,)`` were held out.
     """
 
+    path: Path
     network: Any
     model: Any
     pictures: np.ndarray
@@ -62,4 +64,4 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     path = Path(tmp_path_factory.mktemp("digits") / "digits.keras")
     model.save(path)
     ref = NetworkRef(str(path), "own", preprocessing=Preprocessing("rgb", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)))
-    return Digits(load(ref), model, pictures[-HELD_OUT:], labels[-HELD_OUT:])
+    return Digits(path, load(ref), model, pictures[-HELD_OUT:], labels[-HELD_OUT:])

@@ -1,0 +1,84 @@
+"""What the network calls the pictures of a layer, once all are made, and which classes each channel raises and lowers.
+
+Kept in the store as pictures are, by classes' numbers: what they are called is decided when pages are written.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas.canonical import digest
+from atlas.engine.batches import Study
+from atlas.engine.compare import keys_of, made, mains, pixels
+from atlas.engine.worker import Done
+from atlas.errors import NetworkError
+from atlas.probes.classes import VERSION, named, raised
+from atlas.spec.config import Compute
+from atlas.spec.plan import Job, Plan
+from atlas.store.entry import Entry
+from atlas.store.store import Store
+
+if TYPE_CHECKING:
+    from atlas.networks.load import Network
+
+NAME = "classes"  # the kind of study
+
+
+@dataclass(frozen=True)
+class Calling(Study):
+    """The main pictures of a layer, by their keys, to be named by the network, and the ``channels`` they are of.
+
+    ``classifier`` is the layer of the classes, whose own channels raise themselves and nothing else.
+    """
+
+    classifier: str
+    channels: tuple[int, ...]
+    pictures: tuple[str, ...]
+
+    def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
+        """The one entry: arrays of ``probes.classes.Named`` and, where there are derivatives, ``Raised``.
+
+        The record says under ``sigmoid`` whether each class is told for itself, under ``why`` why there are none.
+        """
+        record: dict[str, Any] = {NAME: VERSION, "layer": self.layer, "sigmoid": network.graph.sigmoid}
+        found: list[Any] = [named(network, self._shown(store))]
+        if self.layer != self.classifier:
+            try:
+                found.append(raised(network, self.layer, self._shown(store), self.channels))
+            except NetworkError as error:
+                record["why"] = str(error)
+        arrays = {name: array for one in found for name, array in vars(one).items()}
+        yield Entry(wanted[0].key, record, b"", {"pictures": keys_of(self.pictures), **arrays})
+
+    def _shown(self, store: Store) -> Iterator[np.ndarray]:
+        return (pixels(entry.picture) for entry in store.get_all(self.pictures))
+
+
+def callings(
+    plan: Plan, done: Mapping[str, Done], store: Store, compute: Compute, weights_digest: str, classifier: str
+) -> list[Calling]:
+    """What can be asked of the main pictures of every layer of which all were tried; ``classifier`` names the layer of
+    the classes."""
+    found = []
+    for name, group in mains(plan).items():
+        pictures = made(group, done)
+        if pictures and all(job.key in done for job in group.jobs):
+            key = digest({NAME: VERSION, "layer": name, "pictures": [[one.key, one.checksum] for one in pictures]})
+            found.append(
+                Calling(
+                    ref=plan.ref,
+                    weights_digest=weights_digest,
+                    layer=name,
+                    recipe_name=NAME,
+                    jobs=(Job(None, key),),
+                    store=store.address,
+                    threads=compute.threads_per_worker,
+                    device=compute.device,
+                    classifier=classifier,
+                    channels=tuple(one.channel or 0 for one in pictures),
+                    pictures=tuple(one.key for one in pictures),
+                )
+            )
+    return found
