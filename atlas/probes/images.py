@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from atlas.canonical import digest
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
 from atlas.spec.probing import SCIKIT
+from atlas.spec.problems import nearest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 SMALLEST = 8  # pixels: an image with a shorter side has nothing to show
@@ -52,17 +54,50 @@ def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[So
 
     Raises AtlasError when there is no such folder, or no image in it.
     """
+    root, names = _named(given)
+    chosen = sorted(names)
+    if limit is not None and len(chosen) > limit:
+        chosen = sorted(random.Random(seed).sample(chosen, limit))
+    return _sources(root, {name: names[name] for name in chosen})
+
+
+def find_photos(given: str, patterns: Sequence[str], most: int) -> tuple[Source, ...]:
+    """The images of a folder or of a pattern that ``patterns`` name, each once: in their order, and in that of names
+    where one names several. A pattern is an image's own name, or has ``*`` for any letters, ``/`` among them.
+
+    Raises AtlasError as ``find_images``, when a pattern names no image, and when all name more than ``most``.
+    """
+    root, names = _named(given)
+    chosen: dict[str, Path] = {}
+    for pattern in patterns:
+        found = [pattern] if pattern in names else [name for name in sorted(names) if fnmatchcase(name, pattern)]
+        if not found:
+            raise AtlasError(
+                f"probes.photos: expected names of images in {given}, or patterns such as cats/*.jpg, received "
+                f"{pattern!r}, which none of its {len(names):,} images has{nearest(pattern, names)}"
+            )
+        chosen |= {name: names[name] for name in found}
+    if len(chosen) > most:
+        raise AtlasError(
+            f"probes.photos: expected at most {most} images, received patterns that name {len(chosen):,}; name fewer"
+        )
+    return _sources(root, chosen)
+
+
+def _named(given: str) -> tuple[Path, dict[str, Path]]:
+    """The folder that names are counted from, and the images below it that are meant, by their names."""
     root, paths = _listed(given)
     found = [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
         raise AtlasError(f"{given}: expected images ({', '.join(SUFFIXES)}), found none; name a folder that has some")
-    names = {path.relative_to(root).as_posix(): path for path in found}
-    chosen = sorted(names)
-    if limit is not None and len(chosen) > limit:
-        chosen = sorted(random.Random(seed).sample(chosen, limit))
-    digests = _digests(root, {name: names[name] for name in chosen})
+    return root, {path.relative_to(root).as_posix(): path for path in found}
+
+
+def _sources(root: Path, chosen: dict[str, Path]) -> tuple[Source, ...]:
+    digests = _digests(root, chosen)
     return tuple(
-        Source(str(names[name]), name, name.split("/")[0] if "/" in name else "", digests[name]) for name in chosen
+        Source(str(path), name, name.split("/")[0] if "/" in name else "", digests[name])
+        for name, path in chosen.items()
     )
 
 
