@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from atlas.errors import SiteError
+from atlas.pages.addresses import folders
 from atlas.pages.tree import (
     STATES,
     Atlas,
@@ -13,6 +14,7 @@ from atlas.pages.tree import (
     Network,
     Note,
     OutlineLayer,
+    Photo,
     Rendering,
     Site,
     Weights,
@@ -31,6 +33,7 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
     recipes = tuple(str(name) for name in get(record, "recipes", list, where))
     if not recipes:
         raise SiteError(f"{where}: recipes: expected at least one name, received none; build again")
+    outline = tuple(_outline_layer(layer, place) for layer, place in _items(record, "outline", where))
     return Atlas(
         name=get(record, "name", str, where),
         title=get(record, "title", str, where),
@@ -38,9 +41,36 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
         weights=_weights(get(record, "weights", dict, where), f"{where}: weights"),
         site=_site(get(record, "site", dict, where), f"{where}: site"),
         recipes=recipes,
-        outline=tuple(_outline_layer(layer, place) for layer, place in _items(record, "outline", where)),
+        outline=outline,
         layers=tuple(_layer(layer, recipes, place) for layer, place in _items(record, "layers", where)),
+        **_photos(record, outline, where),
     )
+
+
+def _photos(record: Mapping[str, Any], outline: tuple[OutlineLayer, ...], where: str) -> dict[str, Any]:
+    """The photos whose maps are shown, and the layers of these; nothing where there are none."""
+    given = optional(record, "photos", dict, where)
+    if given is None:
+        return {}
+    where = f"{where}: photos"
+    known = {layer.name: layer for layer in outline}
+    names = get(given, "layers", list, where)
+    if unknown := [name for name in names if name not in known]:
+        raise SiteError(f"{where}: layers: expected layers of the outline, received {unknown[0]!r:.60}; build again")
+    shown, size = list(_items(given, "shown", where)), get(given, "size", int, where)
+    titles = [get(photo, "name", str, place) for photo, place in shown]
+    photos = tuple(
+        Photo(
+            name=title,
+            label=get(photo, "label", str, place),
+            folder=folder,
+            size=size,
+            key=get(photo, "key", str, place),
+            checksum=get(photo, "checksum", str, place),
+        )
+        for (photo, place), title, folder in zip(shown, titles, folders(titles), strict=True)
+    )
+    return {"photos": photos, "photo_layers": tuple(known[name] for name in names)}
 
 
 def _network(value: Mapping[str, Any], where: str) -> Network:

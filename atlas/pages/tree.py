@@ -130,8 +130,24 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Photo:
+    """A real image whose feature maps are shown: its name among the images, its label, empty where it has none, the
+    name of its folder in the site, the side in px that the network is shown it at, and the store's entry."""
+
+    name: str
+    label: str
+    folder: str
+    size: int
+    key: str
+    checksum: str
+
+
+@dataclass(frozen=True)
 class Atlas:
-    """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output."""
+    """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output.
+
+    ``photo_layers`` are the layers whose feature maps on ``photos`` are shown, in the atlas or not.
+    """
 
     name: str
     title: str
@@ -141,6 +157,8 @@ class Atlas:
     recipes: tuple[str, ...]
     outline: tuple[OutlineLayer, ...]
     layers: tuple[Layer, ...]
+    photos: tuple[Photo, ...] = ()
+    photo_layers: tuple[OutlineLayer, ...] = ()
 
     @property
     def main(self) -> str:
