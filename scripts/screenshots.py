@@ -25,6 +25,12 @@ def pages(site: Path) -> Iterator[tuple[str, str]]:
     yield "map", _address(layer / "index.html") + "#map=1"
     channels = sorted((path for path in layer.glob("*.html") if path.stem.isdigit()), key=lambda path: int(path.stem))
     yield "channel", _address(channels[min(1, len(channels) - 1)])
+    if (site / "_/photos/index.html").is_file():
+        yield "photos", _address(site / "_/photos/index.html")
+        photo = min(path for path in (site / "_/photos").iterdir() if path.is_dir())
+        yield "photo", _address(photo / "index.html")
+        named = photo / f"{layer.name}.html"
+        yield "photo_layer", _address(named if named.is_file() else max(photo.glob("*.html")))
     three = ",".join(f"{layer.name}/{path.stem}" for path in channels[:3])
     yield "compare", f"{_address(site / '_/compare.html')}#{three}"
     yield "about", _address(site / "_/about.html")

@@ -35,7 +35,7 @@ class Prepared:
             "licence": found.licence,
             "seed": self.request.ref.seed,
         }
-        return atlas_record(self.request, weights, self.plan, self.outcome)
+        return atlas_record(self.request, weights, self.plan, self.outcome, self.build.photos)
 
     @property
     def store(self) -> Any:
@@ -87,6 +87,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     plan = make_plan(request, found.digest)
     store = Store(request.store)
     probing = _probing(request, found.digest) if request.probes else None
+    photos = _photos(request, probing.identity) if probing else None
     classes = request.facts.classifier
     build = Build(
         request.name,
@@ -96,6 +97,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
         request.compute,
         request.record,
         probing,
+        photos,
         classes.name if classes else None,
     )
     outcome = look_up(plan, store, request.record)
@@ -111,6 +113,22 @@ def _probing(request: Any, weights_digest: str) -> Any:
     probes = request.probes
     sources = find_images(probes.images, probes.limit, probes.seed)
     return Probing(seen_by(request, weights_digest), sources, probes, probes.size)
+
+
+def _photos(request: Any, identity: str) -> Any:
+    """Those of the images whose maps are shown, None where there are none, or where no image may be shown."""
+    from atlas.engine.photos import Photos, layers_before
+    from atlas.networks.weights import available
+    from atlas.probes.images import find_photos
+    from atlas.spec.probing import PHOTOS
+
+    probes = request.probes
+    if not probes.photos or not probes.publish_images:
+        return None
+    names = [layer.facts.name for layer in request.layers]
+    layers = layers_before(request.facts, names, lambda layer: available(request.ref, layer))
+    sources = find_photos(probes.images, probes.photos, PHOTOS)
+    return Photos(identity, layers, sources, probes.size, probes.crop)
 
 
 def render(prepared: Prepared, watch: Observer) -> bool:

@@ -97,6 +97,7 @@ def said_of(report: Any) -> str:
         "images": "images searched for {}",
         "likeness": "pictures of {} compared",
         "looks": "{} looked at",
+        "photos": "maps of {} made",
         "weights": "weights to {} read",
     }
     return said.get(report.recipe_name, f"{report.recipe_name} of {{}} found").format(report.layer)

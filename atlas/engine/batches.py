@@ -42,8 +42,9 @@ class Batch:
 class Study:
     """Something to be found out. Small and picklable: all that a worker anywhere needs.
 
-    ``recipe_name`` is the kind of study, in the place of a recipe's name in logs and reports. ``jobs`` are the entries
-    that it makes, of no channel. ``device`` is auto, cpu or gpu.
+    ``layer`` is what it is about: a layer, or a photo by its name. ``recipe_name`` is the kind of study, in the place
+    of a recipe's name in logs and reports. ``jobs`` are the entries that it makes, of no channel. ``device`` is auto,
+    cpu or gpu.
     """
 
     ref: NetworkRef

@@ -115,7 +115,7 @@ class Look(Study):
         def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for numbers, shown in pictures(self.sources, self.size, self.options.crop, note):
                 if IMAGES in keys:
-                    kept.update(zip(map(str, numbers.tolist()), map(_kept, shown), strict=True))
+                    kept.update(zip(map(str, numbers.tolist()), map(as_webp, shown), strict=True))
                 yield numbers, shown
 
         def note(source: Source, why: str) -> None:
@@ -139,7 +139,8 @@ def _probe(ref: NetworkRef, weights_digest: str, layers: tuple[str, ...], size: 
     return Probe(loaded(ref, weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
 
 
-def _kept(shown: np.ndarray) -> np.ndarray:
+def as_webp(shown: np.ndarray) -> np.ndarray:
+    """An image ``(h, w, 3) uint8`` as it is kept for the pages: a WebP file, ``(bytes,) uint8``."""
     buffer = io.BytesIO()
     Image.fromarray(shown).save(buffer, "WEBP", quality=QUALITY, method=0)
     return np.frombuffer(buffer.getvalue(), np.uint8)
@@ -273,7 +274,7 @@ def findings(
                     "before": before,
                     "images": [[one.digest, one.label, one.name] for one in probing.sources],
                     "looks": looks,
-                    "options": probing.options.model_dump(exclude={"images", "limit"}),
+                    "options": probing.options.model_dump(exclude={"images", "limit", "photos"}),
                     "pictures": [[one.key, one.checksum] for one in there],
                     "sight": group.layer.receptive_field,
                 }

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from atlas.engine.calling import NAME as CLASSES
+from atlas.engine.photos import NAME as PHOTOS
+from atlas.engine.photos import Photos
 from atlas.engine.run import Outcome
 from atlas.networks.class_names import class_names
 from atlas.spec.facts import LayerFacts, NetworkRef
@@ -15,7 +17,9 @@ from atlas.spec.website import Website
 SCHEMA = 4
 
 
-def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome) -> dict[str, Any]:
+def atlas_record(
+    request: Request, weights: dict[str, Any], plan: Plan, outcome: Outcome, photos: Photos | None = None
+) -> dict[str, Any]:
     """The record of a build as plain data: the request's echo, catalog facts, key and state of every rendering.
 
     ``weights`` holds kind, digest, description, licence and seed. No clock, host or path is in it: the same request
@@ -44,6 +48,7 @@ def atlas_record(request: Request, weights: dict[str, Any], plan: Plan, outcome:
         "class_names": _class_names(request, outcome),
         "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
         "layers": [_layer(own, outcome, request.website) for own in groups.values()],
+        **({"photos": _photos(photos, outcome)} if photos else {}),
     }
 
 
@@ -87,6 +92,19 @@ def _plain(value: Any) -> Any:
 
 def _site(website: Website) -> dict[str, Any]:
     return {name: getattr(website, name) for name in ("base_url", "accent", "footer", "zip")}
+
+
+def _photos(photos: Photos, outcome: Outcome) -> dict[str, Any]:
+    found = outcome.found.get(PHOTOS, {})
+    return {
+        "layers": list(photos.layers),
+        "size": photos.size,
+        "shown": [
+            {"name": source.name, "label": source.label, "key": one.key, "checksum": one.checksum}
+            for source in photos.sources
+            if (one := found.get(source.name)) and one.checksum
+        ],
+    }
 
 
 def _layer(groups: list[Group], outcome: Outcome, website: Website) -> dict[str, Any]:

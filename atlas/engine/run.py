@@ -10,6 +10,7 @@ from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
 from atlas.engine.log import Log
+from atlas.engine.photos import Photos, photo_studies
 from atlas.engine.pools import Dask, Here, Pool, Processes
 from atlas.engine.probing import LOOK, Finding, Probing, findings, looks
 from atlas.engine.study import found_before
@@ -28,8 +29,8 @@ TOGETHER = 10_000  # entries that are looked up at once
 class Outcome:
     """What became of every job of a plan, by key. A job that is not there was not reached.
 
-    ``found`` has what studies found out, by kind and layer, also those that failed; ``broken`` the parts of images that
-    could not be looked at, by key.
+    ``found`` has what studies found out, by kind and layer (or photo), also those that failed; ``broken`` the parts of
+    images that could not be looked at, by key.
     """
 
     done: dict[str, Done] = field(default_factory=dict)
@@ -84,8 +85,9 @@ def worker_count(compute: Compute) -> int:
 class Build:
     """What a build is of and where it runs: all that stays the same from picture to picture.
 
-    ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images, None
-    where there are none; ``classifier`` the layer of the network's classes, None without.
+    ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images and
+    ``photos`` those whose maps are shown, None where there are none; ``classifier`` is the layer of the network's
+    classes, None without.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Build:
     compute: Compute
     record: Record
     probing: Probing | None = None
+    photos: Photos | None = None
     classifier: str | None = None
 
 
@@ -107,6 +110,7 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
         *comparisons(*common),
         *(findings(*common, build.probing) if build.probing else ()),
         *(callings(*common, build.classifier) if build.classifier else ()),
+        *(photo_studies(plan.ref, build.photos, *common[2:]) if build.photos else ()),
     ]
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []

@@ -1,10 +1,13 @@
 """Every address of a site, from the atlas's folder, with ``/`` between: names that last and do no harm."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from atlas.errors import SiteError
-from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+from atlas.pages.tree import Atlas, Channel, Layer, Photo, Rendering
 
 HOME = "index.html"
 SHELF = f"../{HOME}"
@@ -21,10 +24,13 @@ THEME = f"{OWN}/theme.css"
 COVER = f"{OWN}/cover.webp"
 DRAWING = f"{OWN}/drawing.webp"  # the thumbnails in the drawing of the network
 IMAGES = "images"  # the kind of study that has to do with real images, in the record
+PHOTOS = f"{OWN}/photos/index.html"
+PHOTO_ROW = f"{OWN}/photos/_all.webp"  # the thumbnails of all photos
 STRIP = 8  # thumbnails of a layer on the home page
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
-_TAKEN = {OWN, HOME, NOT_FOUND, MANIFEST, SITEMAP, ZIP}
+_TAKEN = {OWN, HOME, HOME.partition(".")[0], NOT_FOUND, MANIFEST, SITEMAP, ZIP}
+_LONGEST = 60  # letters of a photo's folder
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # what Windows takes for a device, whatever comes after
 
 
@@ -45,9 +51,34 @@ def safe_segment(name: str, what: str) -> str:
     return name
 
 
+def folders(photos: Sequence[str]) -> list[str]:
+    """A name for the folder of each photo, from the photos' names: ``cats/Tabby 1.jpg`` becomes ``cats-tabby-1``.
+
+    Where nothing is left of a name, or two become the same, the first digits of the name's sha256 follow it, so that it
+    does not change when other photos come or go.
+    """
+    plain = []
+    for name in photos:
+        letters = unicodedata.normalize("NFKD", name.rpartition(".")[0] or name).encode("ascii", "ignore").decode()
+        plain.append(re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")[:_LONGEST])
+    counts = Counter(plain)
+    return [
+        short
+        if short and counts[short] == 1 and short not in _TAKEN and not _DEVICES.fullmatch(short)
+        else f"{short or 'photo'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for name, short in zip(photos, plain, strict=True)
+    ]
+
+
 def check_names(atlas: Atlas) -> None:
     """Raises SiteError when a layer or a recipe cannot become a file name, or two of them differ in case only."""
-    for what, names in (("layer", [layer.name for layer in atlas.layers]), ("recipe", list(atlas.recipes))):
+    known = (
+        ("layer", [layer.name for layer in atlas.layers]),
+        ("layer", [layer.name for layer in atlas.photo_layers]),
+        ("recipe", list(atlas.recipes)),
+        ("photo", [photo.folder for photo in atlas.photos]),
+    )
+    for what, names in known:
         seen: dict[str, str] = {}
         for name in names:
             other = seen.setdefault(safe_segment(name, what).lower(), name)
@@ -131,6 +162,36 @@ def _stem(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: in
     return f"{layer}/{'.'.join(parts)}"
 
 
+def channel_on_photos(layer: str, channel: int) -> str:
+    """The maps of a channel on all photos, in one picture."""
+    return f"{layer}/{channel}._photos.webp"
+
+
+def photo_page(photo: Photo) -> str:
+    """The page of a photo: all layers, some maps of each."""
+    return f"{OWN}/photos/{photo.folder}/{HOME}"
+
+
+def photo_picture(photo: Photo) -> str:
+    """The photo as the network is shown it."""
+    return f"{OWN}/photos/{photo.folder}.webp"
+
+
+def photo_layer_page(photo: Photo, layer: str) -> str:
+    """The page of all of a layer's maps on a photo."""
+    return f"{OWN}/photos/{photo.folder}/{layer}.html"
+
+
+def photo_sheet(photo: Photo, layer: str) -> str:
+    """All of a layer's maps on a photo, in one picture."""
+    return f"{OWN}/photos/{photo.folder}/{layer}.webp"
+
+
+def photo_strip(photo: Photo, layer: str) -> str:
+    """Some of a layer's maps on a photo, for the photo's page."""
+    return f"{OWN}/photos/{photo.folder}/_few/{layer}.webp"
+
+
 def strip(layer: str) -> str:
     """The few thumbnails of a layer on the home page."""
     return f"{OWN}/home/{layer}.webp"
@@ -170,4 +231,23 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
             addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}
-    return addresses
+    return addresses | set(_of_photos(atlas))
+
+
+def on_photos(atlas: Atlas, layer: str) -> bool:
+    """Whether the atlas has maps of a layer on photos."""
+    return bool(atlas.photos) and any(one.name == layer for one in atlas.photo_layers)
+
+
+def _of_photos(atlas: Atlas) -> Iterator[str]:
+    """The files that there are on account of photos."""
+    if not atlas.photos:
+        return
+    yield from (PHOTOS, PHOTO_ROW)
+    for photo in atlas.photos:
+        yield from (photo_page(photo), photo_picture(photo))
+        for one in atlas.photo_layers:
+            yield from (place(photo, one.name) for place in (photo_layer_page, photo_sheet, photo_strip))
+    for layer in atlas.layers:
+        if on_photos(atlas, layer.name):
+            yield from (channel_on_photos(layer.name, channel.number) for channel in layer.shown)

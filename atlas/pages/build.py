@@ -18,6 +18,8 @@ from atlas.pages import addresses, describe, images, views, words
 from atlas.pages.diagram import LARGE, MINI, diagram
 from atlas.pages.layers import LayerBuilder
 from atlas.pages.ledger import Known, Writer
+from atlas.pages.on_photos import photo_row
+from atlas.pages.photos import PhotoBuilder, photo_cards, write_photos
 from atlas.pages.pictures import representatives, write_cover, write_drawing
 from atlas.pages.statics import statics
 from atlas.pages.templating import Pages
@@ -26,7 +28,8 @@ from atlas.pages.tree import Atlas
 from atlas.pages.wiring import Feeding, read_feeding
 from atlas.store.store import Store
 
-APART = 400  # channels from which on layers are built in processes of their own
+APART = 400  # pages from which on parts are built in processes of their own
+LAYER, PHOTO = "layer", "photo"  # kinds of parts
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a zip: the first that the format has
 
 
@@ -39,18 +42,27 @@ class Times:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What came of one layer: the files that it has, how many of them changed, and the time it took."""
+class _Part:
+    """A layer or a photo by its place in the atlas, and how many pages it has."""
 
-    layer: str
+    kind: str
+    place: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What came of a part: the files that it has, how many of them changed, and the time it took."""
+
+    part: _Part
     written: dict[str, Known]
     changed: int
     times: Times
 
 
 @dataclass(frozen=True)
-class _Layers:
-    """Builds layers, here or in another process."""
+class _Parts:
+    """Builds layers and photos, here or in another process."""
 
     atlas: Atlas
     store: str
@@ -58,21 +70,35 @@ class _Layers:
     theme: Theme
     feeding: Feeding
 
-    def build(self, name: str, tick: Callable[[], None]) -> _Made:
-        """Build one layer; ``tick`` is called after each page."""
+    def all(self) -> list[_Part]:
+        """All of them, the largest first."""
+        layers = [_Part(LAYER, place, describe.layer_pages(layer)) for place, layer in enumerate(self.atlas.layers)]
+        pages = 1 + len(self.atlas.photo_layers)
+        photos = [_Part(PHOTO, place, pages) for place in range(len(self.atlas.photos))]
+        return sorted([*layers, *photos], key=lambda part: -part.pages)
+
+    def build(self, part: _Part, tick: Callable[[], None]) -> _Made:
+        """Build one; ``tick`` is called after each page."""
         began = time.perf_counter()
-        layer, _ = self.atlas.index[name]
         writer = replace(self.writer, written={}, changed=0)
-        pages = Pages(self.atlas, self.theme)
-        drawing = diagram(self.atlas, MINI, name)
-        builder = LayerBuilder(self.atlas, layer, Store(self.store), writer, pages, drawing, self.feeding)
-        numbers = builder.pictures()
-        made = time.perf_counter()
-        builder.build(numbers, tick)
-        return _Made(name, writer.written, writer.changed, Times(made - began, time.perf_counter() - made))
+        pages, store = Pages(self.atlas, self.theme), Store(self.store)
+        if part.kind == PHOTO:
+            photo = PhotoBuilder(self.atlas, self.atlas.photos[part.place], store, writer, pages)
+            photo.pictures()
+            made = time.perf_counter()
+            photo.build(tick)
+        else:
+            one = self.atlas.layers[part.place]
+            drawing = diagram(self.atlas, MINI, one.name)
+            layer = LayerBuilder(self.atlas, one, store, writer, pages, drawing, self.feeding)
+            numbers = layer.pictures()
+            made = time.perf_counter()
+            layer.build(numbers, tick)
+        times = Times(made - began, time.perf_counter() - made)
+        return _Made(part, writer.written, writer.changed, times)
 
 
-_layers: list[_Layers] = []  # of a process that builds some: one
+_parts: list[_Parts] = []  # of a process that builds some: one
 
 
 def build(
@@ -82,47 +108,47 @@ def build(
     for name, data in statics(theme, atlas.site.accent).items():
         writer.put(addresses.static(name), data)
     times = Times(0.0, 0.0)
-    layers = _Layers(atlas, store.address, writer, theme, read_feeding(atlas, store))
-    for made in _built(layers, workers, tick):
+    parts = _Parts(atlas, store.address, writer, theme, read_feeding(atlas, store))
+    for made in _built(parts, workers, tick):
         writer.take(made.written, made.changed)
         times = Times(times.pictures + made.times.pictures, times.pages + made.times.pages)
     began = time.perf_counter()
     _rest(atlas, theme, writer)
-    tick(5)
+    tick(6 if atlas.photos else 5)
     return replace(times, pages=times.pages + time.perf_counter() - began)
 
 
-def _built(layers: _Layers, workers: int | None, tick: Callable[[int], None]) -> Iterator[_Made]:
-    """The layers, the largest first, here or in processes of their own."""
-    sizes = {layer.name: len(layer.shown) for layer in layers.atlas.layers}
-    names = sorted(sizes, key=lambda name: -sizes[name])
-    counts = {layer.name: describe.layer_pages(layer) for layer in layers.atlas.layers}
-    few = len(names) < 2 or sum(sizes.values()) < APART
-    count = 1 if few or layers.store.startswith("memory://") else min(workers or cpu_count(), len(names))
+def _built(parts: _Parts, workers: int | None, tick: Callable[[int], None]) -> Iterator[_Made]:
+    """The parts, the largest first, here or in processes of their own."""
+    wanted = parts.all()
+    few = len(wanted) < 2 or sum(part.pages for part in wanted) < APART
+    count = 1 if few or parts.store.startswith("memory://") else min(workers or cpu_count(), len(wanted))
     if count < 2:
-        for name in names:
-            yield layers.build(name, lambda: tick(1))
+        for part in wanted:
+            yield parts.build(part, lambda: tick(1))
         return
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(count, spawn, _begin, (layers,)) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(_apart, name) for name in names]):
+    with concurrent.futures.ProcessPoolExecutor(count, spawn, _begin, (parts,)) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(_apart, part) for part in wanted]):
             made = future.result()
             yield made
-            tick(counts[made.layer])
+            tick(made.part.pages)
 
 
-def _begin(layers: _Layers) -> None:
-    """The first thing in a process of its own: what all of its layers are built from arrives once."""
-    _layers[:] = [layers]
+def _begin(parts: _Parts) -> None:
+    """The first thing in a process of its own: what all of its parts are built from arrives once."""
+    _parts[:] = [parts]
 
 
-def _apart(name: str) -> _Made:
-    return _layers[0].build(name, lambda: None)
+def _apart(part: _Part) -> _Made:
+    return _parts[0].build(part, lambda: None)
 
 
 def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:
     """The pages that are of no one layer, and what goes beside them."""
     pages = Pages(atlas, theme)
+    if atlas.photos:
+        write_photos(atlas, pages, writer)
     count = write_cover(atlas, writer)
     cover = images.cover_size(count) if count else None
     alt = f"{words.count(count, 'picture')} of this atlas, from early layers to late ones"
@@ -146,6 +172,8 @@ def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:
         drawing=diagram(atlas, LARGE),
         thumbs=thumbs,
         channels=sum(len(layer.shown) for layer in atlas.layers),
+        photos=photo_row(atlas) if atlas.photos else None,
+        cards=photo_cards(atlas),
         recipes=[words.recipe_line(name, atlas.layers[0].recipes.get(name)) for name in atlas.recipes],
         **paper,
         **card,

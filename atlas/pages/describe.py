@@ -31,6 +31,16 @@ def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
             "channels": shown,
             "pages": page_count(atlas),
             "zip": addresses.ZIP if atlas.site.zip else None,
+            "photos": [
+                {
+                    "name": photo.name,
+                    "label": photo.label,
+                    "page": addresses.photo_page(photo),
+                    "picture": addresses.photo_picture(photo),
+                }
+                for photo in atlas.photos
+            ],
+            "photo_layers": [layer.name for layer in atlas.photo_layers] if atlas.photos else [],
             "layers": [
                 {
                     "name": layer.name,
@@ -46,13 +56,19 @@ def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
 
 
 def page_count(atlas: Atlas) -> int:
-    """How many pages an atlas has: home, compare, glossary, about, not found, and those of its layers."""
-    return 5 + sum(layer_pages(layer) for layer in atlas.layers)
+    """How many pages an atlas has: home, compare, glossary, about, not found, those of its layers, and those of its
+    photos."""
+    return 5 + sum(layer_pages(layer) for layer in atlas.layers) + photo_pages(atlas)
 
 
 def layer_pages(layer: Layer) -> int:
     """How many pages a layer has: its own, that among images where there are some, and its channels'."""
     return 1 + (addresses.IMAGES in layer.found) + len(layer.shown)
+
+
+def photo_pages(atlas: Atlas) -> int:
+    """How many pages there are of photos: the list of them, each of them, and the layers of each."""
+    return 1 + len(atlas.photos) * (1 + len(atlas.photo_layers)) if atlas.photos else 0
 
 
 def channel(atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,9 +88,15 @@ def channel(atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, found: 
 
 
 def channel_file(
-    atlas: Atlas, layer: Layer, told: dict[str, Any], numbers: ByRecipe, configs: Mapping[str, str]
+    atlas: Atlas,
+    layer: Layer,
+    told: dict[str, Any],
+    numbers: ByRecipe,
+    configs: Mapping[str, str],
+    photos: Mapping[str, Any] | None,
 ) -> bytes:
-    """A channel's own file: what is told of it, with the network, the recipes in full, and every step's score."""
+    """A channel's own file: what is told of it, with the network, the recipes in full, every step's score, and what it
+    does on photos."""
     renderings = {
         recipe: {**value, "recipe": layer.recipes.get(recipe), "config": configs[recipe]}
         for recipe, value in told["renderings"].items()
@@ -90,7 +112,7 @@ def channel_file(
         "network": vars(atlas.network),
         "weights": vars(atlas.weights),
     }
-    return to_json({**head, **told, "renderings": renderings})
+    return to_json({**head, **told, "renderings": renderings, "photos": photos})
 
 
 def layer_file(atlas: Atlas, layer: Layer, told: list[dict[str, Any]], numbers: ByRecipe) -> bytes:

@@ -18,6 +18,7 @@ COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them,
 MAP = 192  # least side in px of a map of activations
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
+SHADES = 64  # of a feature map on a sheet: more of them cost bytes and show no eye more
 RAMP = ((15, 15, 16), (86, 34, 46), (165, 64, 31), (226, 136, 63), (250, 217, 142), (255, 252, 240))  # from low to high
 KERNEL = 40  # side in px of the room that a kernel has on its sheet
 KERNELS = 1  # version of how kernels are drawn: raised when they are drawn otherwise
@@ -94,12 +95,10 @@ def activation_maps(maps: np.ndarray) -> bytes:
     """A WebP file of two maps ``(2, h, w)`` side by side, before and after, on one scale from their least value on."""
     _, height, width = maps.shape
     low, high = float(maps.min()), float(maps.max())
-    share = (maps - low) / (high - low if high > low else 1.0)
-    stops = np.linspace(0, 1, len(RAMP))
-    colours = np.stack([np.interp(share, stops, [stop[part] for stop in RAMP]) for part in range(3)], axis=-1)
+    colours = _ramp((maps - low) / (high - low if high > low else 1.0))
     canvas = np.zeros((height, 2 * width + 1, 4), np.uint8)  # one transparent column between them
     for index, start in enumerate((0, width + 1)):
-        canvas[:, start : start + width, :3] = np.round(colours[index])
+        canvas[:, start : start + width, :3] = colours[index]
         canvas[:, start : start + width, 3] = 255
     image = Image.fromarray(canvas).resize(map_size(height, width), Image.Resampling.NEAREST)
     return _saved(image, lossless=True)
@@ -140,6 +139,28 @@ def kernel_sheet(rows: Sequence[np.ndarray]) -> bytes:
 def kernel_sheet_size(listed: Sequence[int]) -> tuple[int, int]:
     """Width and height in px of a sheet with rows of so many kernels of each side."""
     return 2 * max(listed) * KERNEL, len(listed) * KERNEL
+
+
+def map_sheet(maps: np.ndarray, columns: int) -> bytes:
+    """A WebP file of feature maps ``(n, h, w) uint8`` in rows of ``columns``, a pixel for each position, each map made
+    square; black where there is none. Lossless, in SHADES shades of the colours of activations."""
+    count, height, width = maps.shape
+    side = max(height, width)
+    rows, across = (np.arange(side) * length // side for length in (height, width))
+    wide, high = sheet_size(count, side, columns)
+    canvas = np.zeros((high, wide), np.uint8)
+    for index, one in enumerate(maps):
+        top, left = index // columns * side, index % columns * side
+        canvas[top : top + side, left : left + side] = one[np.ix_(rows, across)]
+    shades = _ramp(np.linspace(0, 1, SHADES))
+    return _saved(Image.fromarray(shades[np.round(canvas * ((SHADES - 1) / 255)).astype(int)]), lossless=True)
+
+
+def _ramp(share: np.ndarray) -> np.ndarray:
+    """Colours ``(..., 3) uint8`` of activations from 0, the lowest, to 1."""
+    stops = np.linspace(0, 1, len(RAMP))
+    parts = [np.interp(share, stops, [stop[part] for stop in RAMP]) for part in range(3)]
+    return np.asarray(np.round(np.stack(parts, axis=-1)), np.uint8)
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

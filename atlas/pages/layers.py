@@ -10,6 +10,7 @@ from atlas.pages.diagram import Diagram
 from atlas.pages.exemplars import Found, read_found, real_images, write_exemplars
 from atlas.pages.ledger import Writer
 from atlas.pages.likeness import Compared, Near, read_compared
+from atlas.pages.on_photos import OnPhotos, write_on_photos
 from atlas.pages.picture_config import PictureConfigs, recipe_text
 from atlas.pages.pictures import ByRecipe, write_kernels, write_pictures
 from atlas.pages.templating import Pages
@@ -37,6 +38,7 @@ class LayerBuilder:
         self.network = network
         self.found, self.wired = read_found(layer, store), read_wired(atlas, layer, store, feeding)
         self.called = read_called(atlas, layer, store)
+        self.on_photos: OnPhotos | None = None
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
         self.after = atlas.layers[place + 1] if place + 1 < len(atlas.layers) else None
@@ -45,6 +47,7 @@ class LayerBuilder:
         """Write the layer's pictures; the numbers of each."""
         write_exemplars(self.layer, self.found, self.writer)
         write_kernels(self.layer, self.wired, self.writer)
+        self.on_photos = write_on_photos(self.atlas, self.layer, self.store, self.writer)
         return write_pictures(self.atlas, self.layer, self.store, self.writer)
 
     def build(self, numbers: ByRecipe, tick: Callable[[], None]) -> None:
@@ -68,7 +71,7 @@ class LayerBuilder:
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
                 addresses.channel_data(current, channel.number),
-                describe.channel_file(self.atlas, self.layer, described, numbers, own),
+                describe.channel_file(self.atlas, self.layer, described, numbers, own, self._told_of_photos(channel)),
             )
             self._channel(index, channel, numbers, own, beside, mini)
             tick()
@@ -97,6 +100,10 @@ class LayerBuilder:
             "weights": self.wired.told(self.layer.name, channel),
             "classes": called_data(self.atlas, channel, self.called),
         }
+
+    def _told_of_photos(self, channel: Channel) -> dict[str, Any] | None:
+        """What a channel does on photos, as plain data."""
+        return self.on_photos.told(channel.number) if self.on_photos else None
 
     def _together(self) -> dict[int, dict[str, list[Near]]]:
         """What goes with each channel over real images: in this layer, in the one before and in the one after."""
@@ -130,6 +137,7 @@ class LayerBuilder:
             script=addresses.layer_script(layer.name),
             sheet=addresses.layer_sheet(layer.name) if made else None,
             near_page=addresses.near(layer.name) if self.found else None,
+            maps_page=addresses.photo_layer_page(atlas.photos[0], layer.name) if self.on_photos else None,
             whole=[
                 views.rendering_view(
                     atlas, layer, None, recipe, numbers.get((None, recipe)), recipe_text(layer.recipes[recipe])
@@ -202,6 +210,7 @@ class LayerBuilder:
             real=real_images(atlas, layer, channel, self.found),
             weights=weights(atlas, layer, channel.number, self.wired),
             called=called_view(atlas, channel, self.called),
+            on_photos=self.on_photos.view(channel.number) if self.on_photos else None,
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
             data=addresses.channel_data(layer.name, channel.number),

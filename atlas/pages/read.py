@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from atlas.errors import SiteError
+from atlas.pages.addresses import folders
 from atlas.pages.tree import (
     STATES,
     Atlas,
@@ -13,6 +14,7 @@ from atlas.pages.tree import (
     Network,
     Note,
     OutlineLayer,
+    Photo,
     Rendering,
     Site,
     Weights,
@@ -42,6 +44,7 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
         outline=outline,
         layers=tuple(_layer(layer, recipes, place) for layer, place in _items(record, "layers", where)),
         class_names=_class_names(record, outline, where),
+        **_photos(record, outline, where),
     )
 
 
@@ -54,6 +57,32 @@ def _class_names(record: Mapping[str, Any], outline: Iterable[OutlineLayer], whe
         said = f"expected a name for each of {wanted} classes, received {len(names)}"
         raise SiteError(f"{where}: class_names: {said}; build again")
     return tuple(map(str, names))
+
+
+def _photos(record: Mapping[str, Any], outline: tuple[OutlineLayer, ...], where: str) -> dict[str, Any]:
+    """The photos whose maps are shown, and the layers of these; nothing where there are none."""
+    given = optional(record, "photos", dict, where)
+    if given is None:
+        return {}
+    where = f"{where}: photos"
+    known = {layer.name: layer for layer in outline}
+    names = get(given, "layers", list, where)
+    if unknown := [name for name in names if name not in known]:
+        raise SiteError(f"{where}: layers: expected layers of the outline, received {unknown[0]!r:.60}; build again")
+    shown, size = list(_items(given, "shown", where)), get(given, "size", int, where)
+    titles = [get(photo, "name", str, place) for photo, place in shown]
+    photos = tuple(
+        Photo(
+            name=title,
+            label=get(photo, "label", str, place),
+            folder=folder,
+            size=size,
+            key=get(photo, "key", str, place),
+            checksum=get(photo, "checksum", str, place),
+        )
+        for (photo, place), title, folder in zip(shown, titles, folders(titles), strict=True)
+    )
+    return {"photos": photos, "photo_layers": tuple(known[name] for name in names)}
 
 
 def _network(value: Mapping[str, Any], where: str) -> Network:

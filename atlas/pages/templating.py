@@ -32,6 +32,7 @@ def environment(templates: Path, own: Path | None = None) -> Environment:
     made.globals["generator"] = GENERATOR
     made.globals["layer_page"] = addresses.layer_page
     made.globals["channel_page"] = addresses.channel_page
+    made.globals["photo_page"] = addresses.photo_page
     made.filters["count"] = words.count
     made.filters["score"] = words.score
     return made

@@ -130,10 +130,24 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Photo:
+    """A real image whose feature maps are shown: its name among the images, its label, empty where it has none, the
+    name of its folder in the site, the side in px that the network is shown it at, and the store's entry."""
+
+    name: str
+    label: str
+    folder: str
+    size: int
+    key: str
+    checksum: str
+
+
+@dataclass(frozen=True)
 class Atlas:
     """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output.
 
     ``class_names`` are what the network's classes are called, in their order; None where that is not known.
+    ``photo_layers`` are the layers whose feature maps on ``photos`` are shown, in the atlas or not.
     """
 
     name: str
@@ -145,6 +159,8 @@ class Atlas:
     outline: tuple[OutlineLayer, ...]
     layers: tuple[Layer, ...]
     class_names: tuple[str, ...] | None = None
+    photos: tuple[Photo, ...] = ()
+    photo_layers: tuple[OutlineLayer, ...] = ()
 
     @property
     def main(self) -> str:

@@ -6,9 +6,10 @@ import json
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ from atlas.canonical import digest
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
 from atlas.spec.probing import SCIKIT
+from atlas.spec.problems import nearest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")  # whatever a file's name says, nothing else is tried on it
@@ -65,20 +67,54 @@ def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[So
 
     Raises AtlasError when there is no such folder, or no image in it.
     """
+    root, names, stamps = _named(given)
+    chosen = sorted(names)
+    if limit is not None and len(chosen) > limit:
+        chosen = sorted(chosen, key=lambda name: digest([seed, _readable(name)]))[:limit]
+    found = _sources(root, {name: names[name] for name in chosen}, stamps)
+    return tuple(sorted(found, key=lambda source: (source.digest, source.path)))
+
+
+def find_photos(given: str, patterns: Sequence[str], most: int) -> tuple[Source, ...]:
+    """The images of a folder or of a pattern that ``patterns`` name, each once: in their order, and in that of names
+    where one names several. A pattern is an image's own name, or has ``*`` for any letters, ``/`` among them.
+
+    Raises AtlasError as ``find_images``, when a pattern names no image, and when all name more than ``most``.
+    """
+    root, names, stamps = _named(given)
+    chosen: dict[str, Path] = {}
+    for pattern in patterns:
+        found = [pattern] if pattern in names else [name for name in sorted(names) if fnmatchcase(name, pattern)]
+        if not found:
+            raise AtlasError(
+                f"probes.photos: expected names of images in {given}, or patterns such as cats/*.jpg, received "
+                f"{pattern!r}, which none of its {len(names):,} images has{nearest(pattern, names)}"
+            )
+        chosen |= {name: names[name] for name in found}
+    if len(chosen) > most:
+        raise AtlasError(
+            f"probes.photos: expected at most {most} images, received patterns that name {len(chosen):,}; name fewer"
+        )
+    return tuple(_sources(root, chosen, stamps))
+
+
+def _named(given: str) -> tuple[Path, dict[str, Path], dict[Path, list[int]]]:
+    """The folder that names are counted from, the images below it that are meant, by their names, and their stamps."""
     root, paths = _listed(given)
     stamps = {path: _stamp(path) for path in paths if path.suffix.lower() in SUFFIXES}
     names = {path.relative_to(root).as_posix(): path for path, stamp in stamps.items() if stamp}
     if not names:
         raise AtlasError(f"{given}: expected images ({', '.join(SUFFIXES)}), found none; name a folder that has some")
-    chosen = sorted(names)
-    if limit is not None and len(chosen) > limit:
-        chosen = sorted(chosen, key=lambda name: digest([seed, _readable(name)]))[:limit]
-    digests = _digests(root, {name: names[name] for name in chosen}, stamps)
-    found = [
-        Source(str(names[name]), _readable(name), _readable(name.partition("/")[0] if "/" in name else ""), content)
-        for name, content in digests.items()
+    return root, names, {path: stamp for path, stamp in stamps.items() if stamp}
+
+
+def _sources(root: Path, chosen: dict[str, Path], stamps: dict[Path, list[int]]) -> list[Source]:
+    """Images by their names, in the order in which they are given."""
+    digests = _digests(root, chosen, stamps)
+    return [
+        Source(str(path), _readable(name), _readable(name.partition("/")[0] if "/" in name else ""), digests[name])
+        for name, path in chosen.items()
     ]
-    return tuple(sorted(found, key=lambda source: (source.digest, source.path)))
 
 
 def open_image(path: str, size: int, crop: str) -> np.ndarray:

@@ -125,7 +125,7 @@ class Probe:
         if layer.best.ndim == 1:
             shape = (self.exemplars, largest.shape[1])
             layer.best, layer.values = np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
-            layer.maps = np.zeros((*shape, *_levels(maps[0], np.zeros(1, int)).shape[1:]), np.uint8)
+            layer.maps = np.zeros((*shape, *levels(maps[0], np.zeros(1, int)).shape[1:]), np.uint8)
         values = np.concatenate([layer.values, largest])
         order = np.argsort(-values, axis=0, kind="stable")[: self.exemplars]
         columns, new = np.arange(values.shape[1]), order - self.exemplars
@@ -134,7 +134,7 @@ class Probe:
         for number in range(len(largest)):
             ranks, channels = np.nonzero(new == number)
             if len(ranks):
-                kept[ranks, channels] = _levels(maps[number], channels)
+                kept[ranks, channels] = levels(maps[number], channels)
         layer.best = np.where(new >= 0, first + new, layer.best[before, columns]).astype(np.int32)
         layer.values, layer.maps = values[order, columns], kept
 
@@ -191,7 +191,7 @@ def _line(maps: Any, row: Any) -> Any:
     return tf.gather_nd(maps, tf.stack([image, rows, column, channel], axis=-1))
 
 
-def _levels(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
+def levels(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
     """Some channels of maps ``(h, w, all)`` as ``(channels, h, w) uint8``, each by its own largest; none below 0."""
     chosen = np.maximum(maps[:, :, channels], 0)
     top = chosen.max(axis=(0, 1))

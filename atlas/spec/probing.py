@@ -7,6 +7,7 @@ from pydantic import Field
 from atlas.spec.frozen import Frozen, PathText
 
 SCIKIT = "scikit-image"  # in the place of a folder: the pictures that this package brings
+PHOTOS = 24  # images at most whose feature maps are shown
 
 
 class Probes(Frozen):
@@ -34,4 +35,10 @@ class Probes(Frozen):
     )
     publish_images: bool = Field(
         True, description="Whether pages show images and their names; false leaves numbers and labels."
+    )
+    photos: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = Field(
+        (),
+        max_length=PHOTOS,
+        description=f"Images whose feature maps are shown layer by layer: names or patterns such as cats/*.jpg, at "
+        f"most {PHOTOS} images in all.",
     )

@@ -64,7 +64,8 @@ def _verified(store: Store, key: str) -> Verified:
 
 
 def keys_of(record: dict[str, Any]) -> Iterator[str]:
-    """The keys of all renderings of an atlas, and of what was found out of its layers."""
+    """The keys of all renderings of an atlas, of what was found out of its layers, and of its photos."""
+    yield from (one["key"] for one in record.get("photos", {}).get("shown", ()))
     for layer in record.get("layers", ()):
         yield from (one["key"] for one in layer.get("found", {}).values())
         for one in (layer["whole"], *(shown["renderings"] for shown in layer["channels_shown"])):

@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shelf with two atlases, ``toy`` and ``random``: built once, only to be read."""
+    """A shelf with three atlases, ``toy``, ``random`` and ``with-photos``: built once, only to be read."""
     from atlas.pages.theme import Theme
     from atlas.pages.write import write_atlas, write_shelf
 
@@ -37,6 +37,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layers = {"mixed0": 4, "predictions": 4}
     few = make(toy, "random", layers, weights="random", recipes=("main",), class_names=names)
     write_atlas(few, toy, folder / "site" / "random", Theme(shelf=True))
+    photos = ("chelsea.png", "cats/tabby one.jpg", "coffee.webp")
+    seen = make(toy, "with-photos", {"mixed0": 9, "mixed2": 3}, recipes=("main",), photos=photos)
+    write_atlas(seen, toy, folder / "site" / "with-photos", Theme(shelf=True))
     assert write_shelf(folder / "site") is None
     return folder / "site"
 

@@ -174,6 +174,30 @@ def call(store: Store, layer: str, keys: list[str], classes: int) -> dict[str, s
     return {"key": made.key, "checksum": made.checksum}
 
 
+def photograph(store: Store, names: tuple[str, ...], last: str, size: int = 96) -> dict[str, Any]:
+    """Maps of all layers up to ``last`` on drawn photos, and what the record says. Channel 1 is active nowhere."""
+    rows = OUTLINE[: [row[0] for row in OUTLINE].index(last) + 1]
+    shown = []
+    for number, name in enumerate(names):
+        rng = np.random.default_rng(number)
+        arrays: dict[str, np.ndarray] = {}
+        for layer, channels, _, stride, _ in rows:
+            side = min(56, size // stride)
+            waves = np.cumsum(rng.normal(size=(channels, side, side)), axis=2)
+            maps = np.maximum(255 * waves / np.abs(waves).max((1, 2), keepdims=True), 0).astype(np.uint8)
+            maps[1] = 0
+            largest = rng.uniform(0.5, 9, channels).astype(np.float32)
+            largest[1] = 0
+            arrays |= {f"{layer}/maps": maps, f"{layer}/largest": largest, f"{layer}/mean": largest / 8}
+        grids = {layer: [size // stride, size // stride] for layer, _, _, stride, _ in rows}
+        key = f"{number:08x}" + "0f" * 28
+        store.put(Entry(key, {"photos": 1, "grids": grids}, picture(900 + number, size), arrays))
+        checksum = (store.record(key) or {})["checksum"]
+        label = name.split("/")[0] if "/" in name else ""
+        shown.append({"name": name, "label": label, "key": key, "checksum": checksum})
+    return {"layers": [row[0] for row in rows], "size": size, "shown": shown}
+
+
 def make(
     store: Store,
     name: str = "toy",
@@ -185,12 +209,14 @@ def make(
     side: int = 128,
     notes: dict[str, dict[str, Any]] | None = None,
     class_names: tuple[str, ...] = (),
+    photos: tuple[str, ...] = (),
     **site: Any,
 ) -> dict[str, Any]:
     """Fill the store with an atlas that shows the first channels of ``layers`` (name to number) and give its record.
 
     Of every layer channel 5 is dead, 6 failed and 7 missing. At most ``distinct`` pictures are drawn: the rest repeat.
     With ``class_names`` the network has a layer ``predictions`` of so many classes.
+    ``photos`` are the names of photos with feature maps.
     """
     layers = layers or {"mixed0": 16, "mixed2": 10}
     names = list(layers)
@@ -278,6 +304,7 @@ def make(
             for row in outline
         ],
         "layers": described,
+        **({"photos": photograph(store, photos, list(layers)[-1])} if photos else {}),
     }
     store.put_atlas(name, record)
     return record

@@ -19,6 +19,15 @@ from atlas.pages.serve import serve
 from atlas.pages.write import write_atlas
 from atlas.store.store import Store
 
+WITH_PHOTOS = [
+    "with-photos/index.html",
+    "with-photos/mixed0/index.html",
+    "with-photos/mixed0/1.html",
+    "with-photos/_/photos/index.html",
+    "with-photos/_/photos/cats-tabby-one/index.html",
+    "with-photos/_/photos/chelsea/mixed2.html",
+]
+
 
 @pytest.fixture(params=["file", "http"])
 def start(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
@@ -137,7 +146,8 @@ def test_no_page_is_wider_than_the_window(
         "toy/mixed2/near.html",
         "toy/404.html",
     ]
-    for name in [*names, "random/mixed0/0.html", "random/predictions/index.html", "random/predictions/2.html"]:
+    more = ["random/mixed0/0.html", "random/predictions/index.html", "random/predictions/2.html"]
+    for name in [*names, *more, *WITH_PHOTOS]:
         page, _, fragment = name.partition("#")
         one.tab.goto(f"{(site / page).as_uri()}#{fragment}")
         assert one.tab.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -283,6 +293,73 @@ def test_the_controls_of_a_layer_stay_in_sight(chromium: Browser, site: Path) ->
     one.tab.mouse.wheel(0, 700)
     until(one.tab, "scrollY > 300")
     assert one.tab.locator("#view").bounding_box()["y"] == 0  # type: ignore[index]
+    one.context.close()
+
+
+def test_from_a_photo_to_a_layer_to_a_channel_and_back(chromium: Browser, start: str) -> None:
+    one = Watched(chromium)
+    tab = one.tab
+    tab.goto(start.replace("index.html", "with-photos/index.html"))
+    tab.click(".tools >> text=Photos")
+    tab.wait_for_url("**/_/photos/index.html")
+    assert one.pictures_shown()
+    tab.click("text=chelsea.png")
+    tab.wait_for_url("**/_/photos/chelsea/index.html")
+    assert one.pictures_shown()
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_url("**/_/photos/cats-tabby-one/index.html")
+    tab.keyboard.press("ArrowLeft")
+    tab.wait_for_url("**/_/photos/chelsea/index.html")
+    tab.click("h3 >> text=mixed0")
+    tab.wait_for_url("**/_/photos/chelsea/mixed0.html")
+    tab.keyboard.press("ArrowLeft")
+    tab.wait_for_url("**/_/photos/chelsea/pool2.html")
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_url("**/_/photos/chelsea/mixed0.html")
+    tab.click("nav.beside a >> nth=2")
+    tab.wait_for_url("**/_/photos/coffee/mixed0.html")
+    tab.keyboard.press("u")
+    tab.wait_for_url("**/_/photos/coffee/index.html")
+    tab.keyboard.press("u")
+    tab.wait_for_url("**/_/photos/index.html")
+    tab.goto(start.replace("index.html", "with-photos/_/photos/chelsea/mixed0.html"))
+    assert tab.locator(".of-maps a.cell").count() == 9  # the channels that the atlas shows
+    assert tab.locator(".of-maps .cell").count() == 256
+    tab.click(".of-maps a.cell >> nth=4")
+    tab.wait_for_url("**/with-photos/mixed0/4.html")
+    tab.locator("#on-photos").scroll_into_view_if_needed()
+    assert one.pictures_shown()
+    tab.click(".on-photos .dots >> nth=1")
+    tab.wait_for_url("**/_/photos/cats-tabby-one/mixed0.html#c4")
+    assert one.faults == []
+    one.context.close()
+
+
+def test_maps_are_loaded_when_they_come_near(chromium: Browser, site: Path) -> None:
+    one = Watched(chromium)
+    one.tab.goto((site / "with-photos" / "mixed0" / "1.html").as_uri(), wait_until="networkidle")
+    assert not any(address.endswith(("_photos.webp", "_all.webp")) for address in one.asked)
+    one.tab.locator("#on-photos").scroll_into_view_if_needed()
+    until(one.tab, "Array.from(document.querySelectorAll('.on-photos img')).every((image) => image.naturalWidth)")
+    assert sum(address.endswith("mixed0/1._photos.webp") for address in one.asked) == 1
+    assert sum(address.endswith("_/photos/_all.webp") for address in one.asked) == 1
+    one.context.close()
+
+
+def test_a_tile_shows_its_own_photo_and_map(chromium: Browser, site: Path) -> None:
+    one = Watched(chromium, script=False)
+    one.tab.goto((site / "with-photos" / "mixed0" / "2.html").as_uri())
+    with Image.open(site / "with-photos" / "mixed0" / "2._photos.webp") as image:
+        sheet = np.asarray(image.convert("RGB"), int)
+    side = sheet.shape[0]
+    for column in range(3):
+        tile = one.tab.locator(".on-photos .dots").nth(column)
+        tile.scroll_into_view_if_needed()
+        shot = Image.open(io.BytesIO(tile.screenshot())).convert("RGB")
+        for row, place in ((0, 0), (side // 2, side // 3), (side - 1, side - 1)):
+            wanted = sheet[row, column * side + place]
+            at = [int((spot + 0.5) / side * length) for spot, length in ((place, shot.width), (row, shot.height))]
+            assert np.abs(np.array(shot.getpixel((at[0], at[1]))) - wanted).max() <= 3
     one.context.close()
 
 
@@ -447,6 +524,7 @@ def test_everybody_can_use_it(chromium: Browser, site: Path, width: int, scheme:
     names += ["random/mixed0/2.html", "random/predictions/index.html", "random/predictions/2.html"]
     names += ["toy/mixed2/near.html"]
     names += ["random/index.html", "toy/mixed2/index.html#sort=like&like=1", "toy/mixed2/index.html#map=1"]
+    names += [*WITH_PHOTOS, "with-photos/_/photos/chelsea/pool1.html#c3"]
     for name in names:
         tab = context.new_page()
         page, _, fragment = name.partition("#")

@@ -34,6 +34,12 @@ def test_a_whole_store_has_no_fault(store):
     assert sorted(verified(store), key=lambda one: one.key) == [Verified(key(number)) for number in range(6)]
 
 
+def test_photos_of_an_atlas_are_its_own(store):
+    shown = [{"name": "a.png", "label": "", "key": key(2), "checksum": ""}]
+    store.put_atlas("seen", {"layers": [], "photos": {"layers": ["first"], "size": 32, "shown": shown}})
+    assert [(row["atlas"], row["entries"]) for row in shares(store)] == [("seen", 1), ("in no atlas", 5), ("in all", 6)]
+
+
 def test_flipped_cut_empty_and_swapped_entries_are_named(store):
     flipped = bytearray(path(store, 0).read_bytes())
     flipped[-3] ^= 1

@@ -103,8 +103,8 @@ const atlas = {
 
   help() {
     const keys = [
-      ["← →", "previous and next channel, or layer"],
-      ["u", "up: to the layer, to the atlas"],
+      ["← →", "previous and next channel, layer or photo"],
+      ["u", "up: to the layer, the photo, the atlas"],
       ["/", "search"],
       ["r", "a random channel"],
       ["c", "compare this channel"],
