@@ -44,6 +44,14 @@ def test_the_tutorial_s_three_pictures():
     assert {(recipe.size, recipe.steps) for recipe in request.layers[0].recipes.values()} == {(300, 10), (224, 100)}
 
 
+def test_the_study_has_the_channel_its_neighbours_and_the_class():
+    channels, request = counts("sea-cucumber")
+    assert channels == {"block5_conv4": 9, "predictions": 4}
+    assert (request.ref.classes, request.facts.classifier.name) == (True, "predictions")
+    assert request.layers[1].channels == (327, 328, 329, 330)
+    assert len(make_plan(request, "w")) == 4 * 13
+
+
 def test_the_schema_beside_the_configurations_is_the_program_s():
     assert json.loads((resource("configs") / "atlas.schema.json").read_text()) == json_schema()
 
