@@ -22,6 +22,7 @@ SHADES = 64  # of a feature map on a sheet: more of them cost bytes and show no 
 RAMP = ((15, 15, 16), (86, 34, 46), (165, 64, 31), (226, 136, 63), (250, 217, 142), (255, 252, 240))  # from low to high
 KERNEL = 40  # side in px of the room that a kernel has on its sheet
 KERNELS = 1  # version of how kernels are drawn: raised when they are drawn otherwise
+LEAST = 0.004  # share of the largest weight from which on one can be seen: its opacity is the square root of that
 POSITIVE, NEGATIVE = (213, 94, 0), (0, 114, 178)  # vermilion and blue: https://jfly.uni-koeln.de/color/
 
 T = TypeVar("T")
@@ -106,11 +107,12 @@ def activation_maps(maps: np.ndarray) -> bytes:
 
 def coloured(kernels: np.ndarray) -> np.ndarray:
     """Kernels ``(n, 2, k, h, w)`` in two colours by sign, ``(n, 2, k, h, w, 4) uint8``: the larger a weight, the more
-    opaque, from nothing at 0; the largest of each of the n is wholly so. Can be seen on light and dark ground."""
+    opaque, from nothing at 0. The largest of each of the n is wholly so, and others by the square root of their share
+    of it: weak ones can be seen too, on light and dark ground."""
     largest = np.abs(kernels).max(axis=(1, 2, 3, 4), keepdims=True)
     share = kernels / np.where(largest > 0, largest, 1)
     colours = np.where(share[..., None] < 0, NEGATIVE, POSITIVE).astype(np.uint8)
-    return np.concatenate([colours, np.round(255 * np.abs(share)).astype(np.uint8)[..., None]], axis=-1)
+    return np.concatenate([colours, np.round(255 * np.sqrt(np.abs(share))).astype(np.uint8)[..., None]], axis=-1)
 
 
 def kernel_sheet(rows: Sequence[np.ndarray]) -> bytes:

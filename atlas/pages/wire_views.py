@@ -15,28 +15,36 @@ class Wire:
     """A channel that another one's weights lead to or come from: ``page`` and ``thumbnail`` are None when the atlas
     does not show it, or not with a picture. ``place`` is that of its kernel in its row of the sheet."""
 
-    number: int
+    number: str
     page: str | None
     thumbnail: str | None
-    alt: str
     strength: str
-    kernel: str
-    place: int
+    place: str
+
+
+@dataclass(frozen=True)
+class WireSide:
+    """What excites, or what inhibits, with a title; ``pictured`` says whether there is a thumbnail among them."""
+
+    title: str
+    pictured: bool
+    wires: tuple[Wire, ...]
 
 
 @dataclass(frozen=True)
 class WireRow:
-    """The weights between a channel and one layer, before it or after: what excites and what inhibits, with a title.
+    """The weights between a channel and one layer, before it or after, with a title; ``page`` is the layer's, or empty.
 
-    ``page`` is the layer's; ``pictured`` says whether there is a thumbnail among them.
+    ``caution`` says what was taken as linear, and is empty where the weights are exact. ``kernels`` says what the
+    squares are.
     """
 
     title: str
     layer: str
     page: str
     caution: str
-    pictured: bool
-    sides: tuple[tuple[str, tuple[Wire, ...]], ...]
+    kernels: str
+    sides: tuple[WireSide, ...]
 
 
 @dataclass(frozen=True)
@@ -63,38 +71,31 @@ def weights(atlas: Atlas, layer: Layer, channel: int, wired: Wired) -> Weights |
 def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> WireRow:
     titles = ("Excite it", "Inhibit it") if before else ("Excited by it", "Inhibited by it")
     shown = atlas.index[wires.layer][1] if wires.layer in atlas.index else {}
-    alt = f"Weights {'from' if before else 'to'} {wires.layer}"
     listed = wires.channels.shape[2]
-    sides = tuple(
-        (
-            titles[side],
-            tuple(
-                _wire(atlas, wires.layer, shown.get(other), other, strength, alt, side * listed + place)
-                for place, (other, strength) in enumerate(wires.side(channel, side))
-            ),
+    sides = []
+    for side, title in enumerate(titles):
+        found = tuple(
+            _wire(atlas, wires.layer, shown.get(other), other, strength, place)
+            for place, (other, strength) in enumerate(wires.listed[channel][side], side * listed)
         )
-        for side in (0, 1)
-    )
+        if found:
+            sides.append(WireSide(title, any(one.thumbnail for one in found), found))
     return WireRow(
         title="From" if before else "To",
         layer=wires.layer,
         page=addresses.layer_page(wires.layer) if wires.layer in atlas.index else "",
         caution=words.caution(wires.note),
-        pictured=any(wire.thumbnail for _, side in sides for wire in side),
-        sides=tuple((title, side) for title, side in sides if side),
+        kernels=f"Weights {'from' if before else 'to'} {wires.layer}",
+        sides=tuple(sides),
     )
 
 
-def _wire(
-    atlas: Atlas, layer: str, channel: Channel | None, number: int, strength: float, alt: str, place: int
-) -> Wire:
+def _wire(atlas: Atlas, layer: str, channel: Channel | None, number: int, strength: float, place: int) -> Wire:
     made = channel is not None and channel.renderings[atlas.main].key is not None
     return Wire(
-        number=number,
+        number=str(number),
         page=addresses.channel_page(layer, number) if channel else None,
         thumbnail=addresses.thumbnail(layer, number) if made else None,
-        alt=f"Channel {number}",
         strength=words.strength(strength),
-        kernel=f"{alt} {number}",
-        place=place,
+        place=str(place),
     )

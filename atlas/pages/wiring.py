@@ -2,7 +2,7 @@
 what the engine read from the weights."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from atlas.store.store import Store
 WEIGHTS = "weights"  # the kind of study, in the record
 SIDES = ("excite", "inhibit")
 
+Listed = list[tuple[int, float]]  # channels with their strengths
 Feeding = Mapping[str, tuple[str, ...]]  # layers -> those that feed them
 
 
@@ -37,11 +38,19 @@ class Wires:
     scale: float
     note: str
 
-    def side(self, channel: int, side: int) -> Iterator[tuple[int, float]]:
-        """The channels that are listed for one, with their strengths: of what excites for side 0, inhibits for 1."""
-        for other, strength in zip(self.channels[channel, side], self.strength[channel, side], strict=True):
-            if other >= 0:
-                yield int(other), float(strength)
+    @cached_property
+    def listed(self) -> list[tuple[Listed, Listed]]:
+        """For each channel those that are listed, with their strengths: what excites, and what inhibits."""
+        return [
+            (_listed(others[0], values[0]), _listed(others[1], values[1]))
+            for others, values in zip(self.channels.tolist(), self.strength.tolist(), strict=True)
+        ]
+
+    @cached_property
+    def largest(self) -> list[float]:
+        """The largest weight of each channel's kernels, without its sign."""
+        found: list[float] = (np.abs(self.kernels).max(axis=(1, 2, 3, 4)) * self.scale).tolist()
+        return found
 
     @cached_property
     def colours(self) -> np.ndarray:
@@ -49,20 +58,27 @@ class Wires:
         return images.coloured(self.kernels)
 
     @cached_property
-    def margins(self) -> np.ndarray:
-        """How many positions at either end of h and w ``(n, 2) int`` are not drawn: nothing can be seen there in any
-        kernel of a channel, or there are too many."""
-        seen = self.colours[..., 3] > 0
+    def margins(self) -> list[list[int]]:
+        """How many positions at either end of h and of w are not drawn, for each channel: nothing can be seen there in
+        any of its kernels, or there are too many."""
+        largest = np.abs(self.kernels).max(axis=(1, 2))  # (n, h, w)
+        seen = largest >= images.LEAST * largest.max(axis=(1, 2), keepdims=True)
         found = []
-        for axis, size in ((3, seen.shape[3]), (4, seen.shape[4])):
-            along = seen.max(axis=tuple({1, 2, 3, 4} - {axis}))
+        for axis, size in ((1, seen.shape[1]), (2, seen.shape[2])):
+            along = seen.max(axis=3 - axis)
             found.append(np.maximum((along | along[:, ::-1]).argmax(axis=1), math.ceil((size - images.KERNEL) / 2)))
-        return np.stack(found, axis=1)
+        margins: list[list[int]] = np.stack(found, axis=1).tolist()
+        return margins
+
+    def window(self, channel: int) -> tuple[int, int]:
+        """Height and width of what is drawn of the kernels of a channel, in positions."""
+        (top, left), (high, wide) = self.margins[channel], self.kernels.shape[3:]
+        return high - 2 * top, wide - 2 * left
 
     def drawn(self, channel: int) -> np.ndarray:
         """The colours ``(2, k, h, w, 4) uint8`` of the kernels of a channel, without its margins: the middle stays."""
-        (top, left), (high, wide) = self.margins[channel], self.kernels.shape[3:]
-        drawn: np.ndarray = self.colours[channel][:, :, top : high - top, left : wide - left]
+        (top, left), (high, wide) = self.margins[channel], self.window(channel)
+        drawn: np.ndarray = self.colours[channel][:, :, top : top + high, left : left + wide]
         return drawn
 
 
@@ -76,9 +92,7 @@ class Wired:
 
     def of(self, channel: int) -> tuple[list[Wires], list[Wires]]:
         """Those before and those after that list something for a channel."""
-        before, after = (
-            [one for one in wires if one.channels[channel].max() >= 0] for wires in (self.before, self.after)
-        )
+        before, after = ([one for one in wires if any(one.listed[channel])] for wires in (self.before, self.after))
         return before, after
 
     def sheet(self, channel: int) -> bytes:
@@ -95,14 +109,21 @@ class Wired:
 
 def _told(wires: Wires, channel: int) -> dict[str, Any]:
     sides = {
-        name: [
-            {"channel": other, "strength": float(f"{strength:.4g}")} for other, strength in wires.side(channel, side)
-        ]
-        for side, name in enumerate(SIDES)
+        name: [{"channel": other, "strength": _number(strength)} for other, strength in listed]
+        for name, listed in zip(SIDES, wires.listed[channel], strict=True)
     }
-    largest = float(np.abs(wires.kernels[channel]).max()) * wires.scale
-    window = [int(side) for side in wires.drawn(channel).shape[2:4]]
-    return {"layer": wires.layer, "note": wires.note, "window": window, "largest": float(f"{largest:.4g}"), **sides}
+    largest = _number(wires.largest[channel])
+    about = {"layer": wires.layer, "note": wires.note, "window": wires.window(channel), "largest": largest}
+    return {**about, **sides}
+
+
+def _listed(others: list[int], strengths: list[float]) -> Listed:
+    return [pair for pair in zip(others, strengths, strict=True) if pair[0] >= 0]
+
+
+def _number(value: float) -> float:
+    """A number to four digits."""
+    return float(f"{value:.4g}")
 
 
 def read_feeding(atlas: Atlas, store: Store) -> Feeding:

@@ -140,6 +140,7 @@ def test_no_page_is_wider_than_the_window(
     one = Watched(chromium, width, scheme)
     names = ["index.html", "toy/index.html", "toy/mixed2/index.html", "toy/mixed0/1.html", "toy/mixed0/6.html"]
     names += [
+        "toy/mixed2/1.html",
         "toy/_/glossary.html",
         "toy/_/about.html",
         "toy/_/compare.html#mixed0/1,mixed0/2",
@@ -514,6 +515,35 @@ def test_the_ascent_is_scrubbed_and_played(
     one.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_weights_come_when_they_are_nearly_seen_each_from_its_place_on_the_sheet(
+    chromium: Browser, site: Path, width: int
+) -> None:
+    page = site / "toy" / "mixed2" / "1.html"
+    one = Watched(chromium, width)
+    one.tab.goto(page.as_uri(), wait_until="networkidle")
+    assert not any("_weights" in address for address in one.asked)
+    one.tab.locator("#weights").scroll_into_view_if_needed()
+    until(one.tab, "!document.querySelector('.wires.later')")
+    until(one.tab, "Array.from(document.querySelectorAll('.wires img')).every((one) => one.naturalWidth > 0)")
+    assert sum("_weights" in address for address in one.asked) == 1
+    with Image.open(page.with_name("1._weights.webp")) as image:
+        sheet = np.asarray(image.convert("RGBA")).astype(float)
+    paper = np.array([253, 253, 252])
+    kernels = one.tab.locator(".wires .kernel img")
+    assert kernels.count() == 10
+    rooms = [sheet[:, 40 * place : 40 * place + 40] for place in range(10)]
+    expected = [paper + (room[..., :3] - paper) * room[..., 3:] / 255 for room in rooms]
+    for place in range(10):
+        shot = np.asarray(Image.open(io.BytesIO(kernels.nth(place).screenshot())).convert("RGB")).astype(float)
+        unlike = [np.abs(shot[:40, :40] - other).mean() for other in expected]
+        assert np.argmin(unlike) == place
+    assert one.faults == []
+    one.tab.locator(".wires a").first.click()
+    assert one.name() == "mixed0/1.html"
+    one.context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_everybody_can_use_it(chromium: Browser, site: Path, width: int, scheme: Literal["light", "dark"]) -> None:
@@ -522,7 +552,7 @@ def test_everybody_can_use_it(chromium: Browser, site: Path, width: int, scheme:
     names = ["index.html", "toy/index.html", "toy/mixed2/index.html", "toy/mixed0/1.html", "toy/mixed0/6.html"]
     names += ["toy/_/glossary.html", "toy/_/about.html", "toy/_/compare.html#mixed0/1,mixed0/2", "toy/404.html"]
     names += ["random/mixed0/2.html", "random/predictions/index.html", "random/predictions/2.html"]
-    names += ["toy/mixed2/near.html"]
+    names += ["toy/mixed2/near.html", "toy/mixed2/1.html"]
     names += ["random/index.html", "toy/mixed2/index.html#sort=like&like=1", "toy/mixed2/index.html#map=1"]
     names += [*WITH_PHOTOS, "with-photos/_/photos/chelsea/pool1.html#c3"]
     for name in names:
