@@ -36,4 +36,4 @@ def test_memory_is_for_one_process(toy, tmp_path, monkeypatch, capfd):
     assert sentence.startswith("atlas: store memory://x: expected a folder or an object store, received the memory of")
     arguments = ["build", "toy.yaml", "--store", "memory://x", "--quiet", "--backend", "sequential"]
     assert run_here(monkeypatch, tmp_path, *arguments) == 0
-    assert len(list(Store("memory://x").entries())) == PICTURES + 3  # the comparisons of two layers, and the weights between them
+    assert len(list(Store("memory://x").entries())) == PICTURES + 3  # two comparisons, and weights
