@@ -149,9 +149,13 @@ class Probe:
         from atlas.networks.cut import activations
 
         seen = self.cut.see(tf.cast(pixels, tf.float32) / 255.0)
-        maps = {sight.layer: activations(seen, sight) for sight in self.cut.sights}
-        self._grids = {name: tuple(one.shape[1:3]) for name, one in maps.items()}
-        return [_reduced(one) for one in maps.values()]
+        found: list[list[Any]] = []
+        for sight in self.cut.sights:
+            with tf.control_dependencies(found[-1] if found else []):  # while its maps are in the processor's cache
+                maps = activations(seen, sight)
+                self._grids[sight.layer] = tuple(maps.shape[1:3])
+                found.append(_reduced(maps))
+        return found
 
 
 def respond(cut: "Cut", shown: Iterable[np.ndarray]) -> Looked:
