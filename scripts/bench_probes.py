@@ -8,7 +8,7 @@ layers, in seconds of a processor that has one thread to work on; the images are
 batch to batch. A figure is a ratio of the medians of repeats, each a part of a build's images, with the least and the
 greatest ratio of one repeat. *memory*: the greatest resident memory of a fresh process that looks at images of
 OUT/images and finds out what they tell of mixed3 and mixed4, from files to sheets, for many images over few. The images
-are made once, from the pictures of scikit-image. All of it takes about 20 minutes.
+are made once, from the pictures of scikit-image. All of it takes about 10 minutes.
 """
 
 import argparse
