@@ -1,7 +1,7 @@
 """Real images through a network: what every channel of some layers makes of each, in one pass for all layers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +37,49 @@ class Looked:
     maps: np.ndarray
 
 
-@dataclass
 class _Layer:
-    """The same while it grows; ``rows`` are batches of largest, place, mean and active, ``values`` are of ``best``."""
+    """The same while it grows, image by image.
 
-    rows: list[tuple[np.ndarray, ...]] = field(default_factory=list)
-    best: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    maps: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    ``rows`` are batches of largest, place, mean and active, ``values (k, channels)`` the largest activations of
+    ``best``. The map of what has a rank lies in ``maps`` at the rank's own of the ``slots (k, channels)``: maps stay
+    where they are while images come and go.
+    """
+
+    def __init__(self, exemplars: int, channels: int, height: int, width: int):
+        self.rows: list[tuple[np.ndarray, ...]] = []
+        self.best = np.full((exemplars, channels), -1, np.int32)
+        self.values = np.full((exemplars, channels), -np.inf, np.float32)
+        self.slots = np.repeat(np.arange(exemplars)[:, None], channels, axis=1)
+        self.maps = np.zeros((exemplars, channels, height, width), np.uint8)
+
+    def take(self, maps: np.ndarray, rows: tuple[np.ndarray, ...], first: int) -> None:
+        """Note some images, the first of which is number ``first``: their maps ``(n, h, w, channels)`` and rows.
+
+        The images of before and of now with the largest activations are kept; of equal ones, those of before.
+        """
+        self.rows.append(rows)
+        changed = np.flatnonzero((rows[0] > self.values[-1]).any(axis=0))  # most channels keep what they have
+        count, largest = len(self.best), rows[0][:, changed]
+        values = np.concatenate([self.values[:, changed], largest])
+        order = np.argsort(-values, axis=0, kind="stable")[:count]
+        new = order - count  # of these images, where it is not below 0
+        came = new >= 0
+        before = np.where(came, count - np.cumsum(came, axis=0), order)  # of those that go the last goes first
+        slots = np.take_along_axis(self.slots[:, changed], before, axis=0)
+        best = np.take_along_axis(self.best[:, changed], before, axis=0)
+        self.best[:, changed] = np.where(came, first + new, best)
+        self.values[:, changed] = np.take_along_axis(values, order, axis=0)
+        self.slots[:, changed] = slots
+        for number in np.unique(new[came]):
+            ranks, places = np.nonzero(new == number)
+            shown = levels(maps[number], changed[places], largest[number, places])
+            self.maps[slots[ranks, places], changed[places]] = shown
+
+    def looked(self, grid: tuple[int, int]) -> Looked:
+        """What came of it."""
+        largest, place, mean, active = (np.concatenate(part) for part in zip(*self.rows, strict=True))
+        maps = self.maps[self.slots, np.arange(self.slots.shape[1])]
+        return Looked(grid, largest, place, mean, active, self.best, maps)
 
 
 def pictures(sources: Sequence[Source], size: int, crop: str, skip: Callable[[Source, str], None]) -> Iterator[Any]:
@@ -91,17 +126,21 @@ class Probe:
 
     def look(self, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, dict[str, Looked]]:
         """The indices ``(n,)`` of the images that came, and what each layer makes of them, by its name."""
-        layers = {sight.layer: _Layer() for sight in self.cut.sights}
+        layers: dict[str, _Layer] = {}
         indices: list[np.ndarray] = []
         count = 0
         for some, pixels in batches:
             filled = np.concatenate([pixels, *[pixels[-1:]] * (TOGETHER - len(pixels))])
             for sight, found in zip(self.cut.sights, self._look(filled), strict=True):
-                self._take(layers[sight.layer], found, len(some), count)
+                maps, *rows = (np.asarray(array)[: len(some)] for array in found)
+                if sight.layer not in layers:
+                    _, height, width, channels = maps.shape
+                    layers[sight.layer] = _Layer(self.exemplars, channels, height, width)
+                layers[sight.layer].take(maps, tuple(rows), count)
             indices.append(some)
             count += len(some)
         return np.concatenate(indices or [np.zeros(0, np.int32)]), {
-            name: _finished(layer, self._grids[name]) for name, layer in layers.items() if layer.rows
+            name: layer.looked(self._grids[name]) for name, layer in layers.items()
         }
 
     def _seen(self, pixels: Any) -> list[Any]:
@@ -110,33 +149,13 @@ class Probe:
         from atlas.networks.cut import activations
 
         seen = self.cut.see(tf.cast(pixels, tf.float32) / 255.0)
-        maps = {sight.layer: activations(seen, sight) for sight in self.cut.sights}
-        self._grids = {name: tuple(one.shape[1:3]) for name, one in maps.items()}
-        return [_reduced(one) for one in maps.values()]
-
-    def _take(self, layer: _Layer, found: Any, count: int, first: int) -> None:
-        """Note what a batch's first ``count`` images, of which the first is number ``first``, did in a layer."""
-        small, *rows = (np.asarray(array)[:count] for array in found)
-        layer.rows.append(tuple(rows))
-        self._choose(layer, small, rows[0], first)
-
-    def _choose(self, layer: _Layer, maps: np.ndarray, largest: np.ndarray, first: int) -> None:
-        """Keep the images of before and of this batch with the largest activations; of equal ones, those of before."""
-        if layer.best.ndim == 1:
-            shape = (self.exemplars, largest.shape[1])
-            layer.best, layer.values = np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
-            layer.maps = np.zeros((*shape, *levels(maps[0], np.zeros(1, int)).shape[1:]), np.uint8)
-        values = np.concatenate([layer.values, largest])
-        order = np.argsort(-values, axis=0, kind="stable")[: self.exemplars]
-        columns, new = np.arange(values.shape[1]), order - self.exemplars
-        before = np.minimum(order, self.exemplars - 1)
-        kept = layer.maps[before, columns]
-        for number in range(len(largest)):
-            ranks, channels = np.nonzero(new == number)
-            if len(ranks):
-                kept[ranks, channels] = levels(maps[number], channels)
-        layer.best = np.where(new >= 0, first + new, layer.best[before, columns]).astype(np.int32)
-        layer.values, layer.maps = values[order, columns], kept
+        found: list[list[Any]] = []
+        for sight in self.cut.sights:
+            with tf.control_dependencies(found[-1] if found else []):  # while its maps are in the processor's cache
+                maps = activations(seen, sight)
+                self._grids[sight.layer] = tuple(maps.shape[1:3])
+                found.append(_reduced(maps))
+        return found
 
 
 def respond(cut: "Cut", shown: Iterable[np.ndarray]) -> Looked:
@@ -157,22 +176,25 @@ def _reduced(maps: Any) -> list[Any]:
     """Of activation maps ``(n, h, w, channels)`` smaller ones, in which each patch of a large one has its largest; of
     each channel the largest activation, its row and column, the mean, and the share above zero.
 
-    Pools do the work: TensorFlow's own reductions over rows and columns take five times as long on cores.
+    Pools do the work: TensorFlow's own reductions over rows and columns, and its steps along them, take five times as
+    long on cores.
     """
     import tensorflow as tf
 
     height, width = maps.shape[1:3]
-    by_row = tf.nn.max_pool2d(maps, [1, width], 1, "VALID")[:, :, 0]  # (n, h, channels)
-    row = tf.argmax(by_row, axis=1, output_type=tf.int32)
-    column = tf.argmax(_line(maps, row), axis=2, output_type=tf.int32)
     factor = patch(height, width)
     small = tf.nn.max_pool2d(maps, factor, factor, "SAME") if factor > 1 else maps
+    by_row = tf.nn.max_pool2d(small, [1, small.shape[2]], 1, "VALID")[:, :, 0]  # (n, rows, channels)
+    row = tf.argmax(by_row, axis=1, output_type=tf.int32)
+    line = _at(small, row[:, None], tf.range(small.shape[2])[:, None])  # (n, columns, channels)
+    column = tf.argmax(line, axis=1, output_type=tf.int32)
+    some = tf.nn.max_pool2d(maps, 1, factor, "VALID") if factor > 1 else maps  # every factor-th position
     return [
         small,
         tf.reduce_max(by_row, axis=1),
-        tf.cast(tf.stack([row, column], axis=-1), tf.uint16),
+        tf.cast(tf.stack(_within(maps, row, column, factor), axis=-1), tf.uint16),
         tf.nn.avg_pool2d(maps, [height, width], 1, "VALID")[:, 0, 0],
-        tf.reduce_mean(tf.cast(maps[:, ::factor, ::factor] > 0, tf.float32), axis=[1, 2]),
+        tf.nn.avg_pool2d(tf.cast(some > 0, tf.float32), some.shape[1:3], 1, "VALID")[:, 0, 0],
     ]
 
 
@@ -181,23 +203,41 @@ def patch(height: int, width: int) -> int:
     return -(-max(height, width) // MAP)
 
 
-def _line(maps: Any, row: Any) -> Any:
-    """One row of each channel's map, ``(n, channels, w)``, for ``row (n, channels) int32``."""
+def _at(maps: Any, row: Any, column: Any) -> Any:
+    """Each channel's own values of maps, ``(n, some, channels)``, at rows and columns of that shape or less."""
     import tensorflow as tf
 
-    count, _, width, channels = maps.shape
-    image, channel, column = tf.meshgrid(tf.range(count), tf.range(channels), tf.range(width), indexing="ij")
-    rows = tf.broadcast_to(row[:, :, None], image.shape)
-    return tf.gather_nd(maps, tf.stack([image, rows, column, channel], axis=-1))
+    count, height, width, channels = maps.shape
+    row, column = tf.cast(row, tf.int64), tf.cast(column, tf.int64)
+    image = tf.range(count, dtype=tf.int64)[:, None, None]
+    place = ((image * height + row) * width + column) * channels + tf.range(channels, dtype=tf.int64)
+    return tf.gather(tf.reshape(maps, [-1]), place)
 
 
-def levels(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """Some channels of maps ``(h, w, all)`` as ``(channels, h, w) uint8``, each by its own largest; none below 0."""
-    chosen = np.maximum(maps[:, :, channels], 0)
-    top = chosen.max(axis=(0, 1))
-    return np.asarray(np.round(chosen * (255 / np.where(top > 0, top, 1))), np.uint8).transpose(2, 0, 1)
+def _within(maps: Any, row: Any, column: Any, factor: int) -> list[Any]:
+    """Row and column ``(n, channels)`` of the largest activation in one patch of each channel's map."""
+    import tensorflow as tf
+
+    if factor == 1:
+        return [row, column]
+
+    def places(row: Any, column: Any, step: Any) -> list[Any]:
+        """Of the position number ``step`` of a patch; where patches hang over an edge, those at the edge."""
+        return [
+            tf.clip_by_value(place * factor + own - (-side % factor) // 2, 0, side - 1)
+            for place, own, side in zip((row, column), (step // factor, step % factor), maps.shape[1:3], strict=True)
+        ]
+
+    steps = tf.range(factor * factor)[:, None]
+    values = _at(maps, *places(row[:, None], column[:, None], steps))  # (n, factor * factor, channels)
+    return places(row, column, tf.argmax(values, axis=1, output_type=tf.int32))
 
 
-def _finished(layer: _Layer, grid: tuple[int, int]) -> Looked:
-    largest, place, mean, active = (np.concatenate(part) for part in zip(*layer.rows, strict=True))
-    return Looked(grid, largest, place, mean, active, layer.best, layer.maps)
+def levels(maps: np.ndarray, channels: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Some channels of maps ``(h, w, all)`` as ``(channels, h, w) uint8``, 255 for the ``largest (channels,)`` of each and
+    0 for all that is not above 0."""
+    chosen = maps.reshape(-1, maps.shape[2]).take(channels, axis=1)  # (h * w, channels)
+    np.maximum(chosen, 0, out=chosen)
+    chosen *= 255 / np.where(largest > 0, largest, 1)
+    np.rint(chosen, out=chosen)
+    return chosen.astype(np.uint8).T.reshape(len(channels), *maps.shape[:2])

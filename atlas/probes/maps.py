@@ -42,11 +42,12 @@ def feature_maps(cut: "Cut", shown: np.ndarray) -> dict[str, FeatureMaps]:
 def _told(values: np.ndarray) -> FeatureMaps:
     """What is kept of a layer's activations ``(h, w, channels) float32``."""
     height, width, channels = values.shape
+    small = _patches(values)
     return FeatureMaps(
         grid=(height, width),
         largest=values.max(axis=(0, 1)),
         mean=values.mean(axis=(0, 1), dtype=np.float64).astype(np.float32),
-        maps=levels(_patches(values), np.arange(channels)),
+        maps=levels(small, np.arange(channels), small.max(axis=(0, 1))),
     )
 
 

@@ -31,11 +31,12 @@ SIZE, EXEMPLARS, COUNT = 40, 4, 22
 
 
 def write_images(folder: Path, count: int = COUNT) -> None:
-    """Images of two labels, of all shapes, and some without a label."""
+    """Images of two labels and some without; in two corners all are the same, so that many excite a channel alike."""
     y, x = np.mgrid[0:1:48j, 0:1:60j]
     for number, draws in enumerate(np.random.default_rng(11).uniform(-1, 1, (count, 6))):
         wave = np.sin(2 * np.pi * (1 + 5 * abs(draws[0])) * (x if number % 2 else y) + draws[1])
         pixels = np.clip(128 + 110 * wave[..., None] * draws[2:5], 0, 255).astype(np.uint8)
+        pixels[:16, :22], pixels[-16:, -22:] = 255, (255, 0, 0)
         path = folder / ("", "lines/", "rows/")[number % 3] / f"secret-{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
@@ -104,13 +105,13 @@ def small(monkeypatch):
 
 @pytest.fixture(scope="module")
 def made(toy, tmp_path_factory):
-    """A build with small parts, and one image that is broken."""
+    """A build with small parts, of more images than are kept of each, and one image that is broken."""
     folder = tmp_path_factory.mktemp("made")
     write_images(folder / "images")
     (folder / "images" / "lines" / "cut.png").write_bytes((folder / "images/secret-0.png").read_bytes()[:300])
     case = Case(toy, folder, folder / "images", limit=None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlas.engine.probing, "PART", 4)
+        patch.setattr(atlas.engine.probing, "PART", 9)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         build = case.build()
         outcome = case.make(build)
@@ -163,6 +164,9 @@ def test_the_strongest_images_and_their_statistics(made, means, layer):
             assert arrays["spread_value"][rank, channel] == pytest.approx(
                 ordered[round([0.1, 0.9][rank] * (COUNT - 1))], abs=1e-5
             )
+    assert (arrays["top_map"].max((2, 3)) == 255)[arrays["top_value"] > 1e-6].all()
+    alike = np.abs(largest - largest.max(0)) < 1e-6
+    assert (alike.sum(0) > EXEMPLARS).any()  # more than there is room for
     shares = np.linspace(0, 1, 101)
     assert np.allclose(arrays["largest"], np.quantile(largest, shares, axis=0), atol=1e-5)
     assert np.allclose(arrays["mean"], np.quantile(maps.mean((1, 2)), shares, axis=0), atol=1e-5)

@@ -54,7 +54,7 @@ def draw(count: int, channels: int = 12, kept: int = 6, seed: int = 0) -> Drawn:
     largest[:, SATURATED] = np.minimum(largest[:, SATURATED] * 5, 6)  # as after a ReLU6
     largest[:, NEGATIVE] -= 1.5
     mean = largest * rng.uniform(0.2, 0.5, channels) + 0.1 * rng.normal(size=largest.shape)
-    mean[:, [CONSTANT, SILENT]] = 0.5, 0
+    mean[:, [CONSTANT, SILENT]] = 0.3, 0
     mean[:, LARGE] += 3000  # far from zero beside what it varies by
     return Drawn(
         largest.astype(np.float32),
