@@ -234,7 +234,7 @@ def _within(maps: Any, row: Any, column: Any, factor: int) -> list[Any]:
 
 
 def levels(maps: np.ndarray, channels: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """Some channels of maps ``(h, w, all)`` as ``(channels, h, w) uint8``, 255 for the ``largest (channels,)`` of each and
+    """Some channels of maps ``(h, w, all)`` as ``(channels, h, w) uint8``: 255 for the ``largest (channels,)`` of each,
     0 for all that is not above 0."""
     chosen = maps.reshape(-1, maps.shape[2]).take(channels, axis=1)  # (h * w, channels)
     np.maximum(chosen, 0, out=chosen)
