@@ -28,7 +28,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 from promises import Row, table
 
-from atlas.engine.probing import Probing, findings, looks
+from atlas.engine.batches import Setting
+from atlas.engine.finding import findings
+from atlas.engine.mains import mains
+from atlas.engine.probing import IMAGES, Probing, looks
 from atlas.engine.study import study
 from atlas.engine.worker import Done, lossless
 from atlas.networks.catalog import facts
@@ -36,7 +39,6 @@ from atlas.networks.weights import locate
 from atlas.probes.images import find_images, open_image
 from atlas.probes.look import TOGETHER, Probe
 from atlas.runtime import start_tensorflow
-from atlas.spec.config import Compute
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Group, Job, Plan
 from atlas.spec.probing import SCIKIT, Probes
@@ -175,8 +177,10 @@ def search(out: Path, count: int) -> None:
     sources = find_images(asked.images, asked.limit, asked.seed)
     probing = Probing("bench", sources, asked, SHOWN)
     began = time.perf_counter()
-    found = findings(Plan(INCEPTION, tuple(groups)), done, store, Compute(), weights.digest, probing)
-    for work in (*looks(found, store), *found):
+    setting = Setting(INCEPTION, weights.digest, store.address, 1, "cpu")
+    found = findings(mains(Plan(INCEPTION, tuple(groups)), done), setting, probing)
+    shown = [one.layer for one in found] + [IMAGES]
+    for work in (*looks(probing, shown, setting, store), *found):
         for one in study(work).done:
             if one.error:
                 sys.exit(f"{work.recipe_name}: {one.error}")

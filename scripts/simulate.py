@@ -15,7 +15,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Batch, Setting
 from atlas.engine.log import runs
 from atlas.engine.queue import Attempt, Queue
 from atlas.spec.facts import NetworkRef
@@ -25,7 +25,8 @@ from atlas.store.store import Store
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 CHANNELS = 16  # of a batch
-EMPTY = Batch(NetworkRef("simulated", "random"), "simulated", "", "", "", Recipe(size=128), (), "", (), 0, 1, "cpu")
+SETTING = Setting(NetworkRef("simulated", "random"), "", "", 1, "cpu")
+EMPTY = Batch(SETTING, "simulated", "", "", Recipe(size=128), (), (), 0)
 
 
 @dataclass(frozen=True)

@@ -17,25 +17,33 @@ LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go 
 
 
 @dataclass(frozen=True)
+class Setting:
+    """With what work is done, the same for all of a build: a network whose weights' values ``weights_digest`` names, a
+    store's address, the ``threads`` that a worker has, and a ``device``, which is auto, cpu or gpu."""
+
+    ref: NetworkRef
+    weights_digest: str
+    store: str
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable.
 
-    ``record`` names what is kept beside the pictures; a frame is kept every ``frame_every`` steps, 0 for none.
-    ``device`` is auto, cpu or gpu.
+    ``network`` is its id. ``record`` names what is kept beside the pictures; a frame is kept every ``frame_every``
+    steps, 0 for none.
     """
 
-    ref: NetworkRef
+    setting: Setting
     network: str
-    weights_digest: str
     layer: str
     recipe_name: str
     recipe: Recipe
     jobs: tuple[Job, ...]
-    store: str
     record: tuple[str, ...]
     frame_every: int
-    threads: int
-    device: str
 
 
 @dataclass(frozen=True)
@@ -43,18 +51,13 @@ class Study:
     """Something to be found out. Small and picklable: all that a worker anywhere needs.
 
     ``layer`` is what it is about: a layer, or a photo by its name. ``recipe_name`` is the kind of study, in the place
-    of a recipe's name in logs and reports. ``jobs`` are the entries that it makes, of no channel. ``device`` is auto,
-    cpu or gpu.
+    of a recipe's name in logs and reports. ``jobs`` are the entries that it makes, of no channel.
     """
 
-    ref: NetworkRef
-    weights_digest: str
+    setting: Setting
     layer: str
     recipe_name: str
     jobs: tuple[Job, ...]
-    store: str
-    threads: int
-    device: str
 
     def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
         """The entries of the ``wanted`` jobs. Runs in a worker."""

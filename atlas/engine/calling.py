@@ -3,20 +3,18 @@
 Kept in the store as pictures are, by classes' numbers: what they are called is decided when pages are written.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas.canonical import digest
-from atlas.engine.batches import Study
-from atlas.engine.compare import keys_of, made, mains, pixels
-from atlas.engine.worker import Done
+from atlas.engine.batches import Setting, Study
+from atlas.engine.mains import Mains, keys_of, pixels
 from atlas.errors import NetworkError
 from atlas.probes.classes import VERSION, named, raised
-from atlas.spec.config import Compute
-from atlas.spec.plan import Job, Plan
+from atlas.spec.plan import Job
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -56,29 +54,13 @@ class Calling(Study):
         return (pixels(entry.picture) for entry in store.get_all(self.pictures))
 
 
-def callings(
-    plan: Plan, done: Mapping[str, Done], store: Store, compute: Compute, weights_digest: str, classifier: str
-) -> list[Calling]:
+def callings(layers: Sequence[Mains], setting: Setting, classifier: str) -> list[Calling]:
     """What can be asked of the main pictures of every layer of which all were tried; ``classifier`` names the layer of
     the classes."""
     found = []
-    for name, group in mains(plan).items():
-        pictures = made(group, done)
-        if pictures and all(job.key in done for job in group.jobs):
-            key = digest({NAME: VERSION, "layer": name, "pictures": [[one.key, one.checksum] for one in pictures]})
-            found.append(
-                Calling(
-                    ref=plan.ref,
-                    weights_digest=weights_digest,
-                    layer=name,
-                    recipe_name=NAME,
-                    jobs=(Job(None, key),),
-                    store=store.address,
-                    threads=compute.threads_per_worker,
-                    device=compute.device,
-                    classifier=classifier,
-                    channels=tuple(one.channel or 0 for one in pictures),
-                    pictures=tuple(one.key for one in pictures),
-                )
-            )
+    for one in layers:
+        if one.pictures:
+            key = digest({NAME: VERSION, "layer": one.layer, "pictures": one.identity})
+            jobs = (Job(None, key),)
+            found.append(Calling(setting, one.layer, NAME, jobs, classifier, one.channels, one.keys))
     return found

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas.canonical import digest
-from atlas.engine.batches import Study
+from atlas.engine.batches import Setting, Study
 from atlas.engine.probing import as_webp
 from atlas.probes.images import Source, UnfitError, open_image
 from atlas.probes.maps import feature_maps
-from atlas.spec.config import Compute
-from atlas.spec.facts import NetworkFacts, NetworkRef
+from atlas.spec.facts import NetworkFacts
 from atlas.spec.plan import Job
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -93,18 +92,14 @@ def layers_before(facts: NetworkFacts, names: Sequence[str], available: Callable
     )
 
 
-def photo_studies(ref: NetworkRef, photos: Photos, store: Store, compute: Compute, weights_digest: str) -> list[Photo]:
+def photo_studies(photos: Photos, setting: Setting) -> list[Photo]:
     """A study for each of the photos."""
     return [
         Photo(
-            ref=ref,
-            weights_digest=weights_digest,
+            setting,
             layer=source.name,
             recipe_name=NAME,
             jobs=(Job(None, photos.key(source)),),
-            store=store.address,
-            threads=compute.threads_per_worker,
-            device=compute.device,
             source=source,
             layers=photos.layers,
             size=photos.size,

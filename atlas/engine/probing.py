@@ -1,8 +1,7 @@
-"""Real images through the network: parts of the images first, all layers at once, and then what all of them tell of
-each layer. Both are kept in the store, under keys of the files' contents: images that stay are looked at once."""
+"""Real images through the network, in parts, by all layers at once. What a layer makes of a part is kept in the store
+under a key of the images' contents: images that stay are looked at once."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,18 +11,11 @@ import numpy as np
 from PIL import Image
 
 from atlas.canonical import digest
-from atlas.engine.batches import Study
-from atlas.engine.compare import keys_of, made, mains, pixels
-from atlas.engine.worker import Done
+from atlas.engine.batches import Setting, Study
 from atlas.engine.worker import network as loaded
-from atlas.probes import near
-from atlas.probes.findings import Parts, company, find
 from atlas.probes.images import Source
-from atlas.probes.look import Looked, Probe, pictures, respond
-from atlas.probes.sheets import TILE, rows, sheets
-from atlas.spec.config import Compute
-from atlas.spec.facts import LayerFacts, NetworkRef
-from atlas.spec.plan import Job, Plan
+from atlas.probes.look import Probe, pictures
+from atlas.spec.plan import Job
 from atlas.spec.probing import Probes
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -31,12 +23,10 @@ from atlas.store.store import Store
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
-LOOK, NAME = "looks", "images"  # kinds of study: of a part of the images, and of a layer
+LOOK = "looks"  # the kind of study
 VERSION = 1  # of what is computed here: it is part of every key
 PART = 128  # images of a part, at most
 SPLITS = 32  # times that parts are halved, at most: images of one content stay together
-FEWEST = 2  # images that there is something to say of
-TOLD = 20  # images that could not be shown, by name
 IMAGES = ""  # in the place of a layer: the images themselves
 QUALITY = 82  # of the images as they are kept for the pages, WebP
 
@@ -70,6 +60,15 @@ class Probing:
         return found
 
     @cached_property
+    def told(self) -> str:
+        """A digest of all that pages tell of the images: their contents, labels and names."""
+        return digest([[one.digest, one.label, one.name] for one in self.sources])
+
+    @cached_property
+    def _contents(self) -> list[str]:
+        return [digest([self.sources[number].digest for number in part]) for part in self.parts]
+
+    @cached_property
     def _bits(self) -> list[str]:
         return [f"{int(source.digest[: SPLITS // 4] or '0', 16):0{SPLITS}b}" for source in self.sources]
 
@@ -83,9 +82,7 @@ class Probing:
             "size": self.size,
             **({"exemplars": self.options.exemplars} if layer else {}),
         }
-        return tuple(
-            digest({**about, "images": [self.sources[number].digest for number in part]}) for part in self.parts
-        )
+        return tuple(digest({**about, "images": contents}) for contents in self._contents)
 
     def skipped(self, store: Store, layer: str) -> list[list[str]]:
         """Names of the images that could not be shown to a layer, and why; of the parts that it was tried with."""
@@ -122,7 +119,7 @@ class Look(Study):
             skipped[str(self.sources.index(source))] = why
 
         layers = tuple(layer for layer in keys if layer != IMAGES)
-        probe = _probe(self.ref, self.weights_digest, layers, self.size, self.options.exemplars) if layers else None
+        probe = _probe(self.setting, layers, self.size, self.options.exemplars) if layers else None
         numbers, found = probe.look(read()) if probe else (np.array([one for some, _ in read() for one in some]), {})
         record = {LOOK: VERSION, "skipped": skipped}
         for layer in layers:
@@ -134,9 +131,9 @@ class Look(Study):
 
 
 @lru_cache(maxsize=1)
-def _probe(ref: NetworkRef, weights_digest: str, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
+def _probe(setting: Setting, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
     """The probe that a worker keeps from part to part: its graph is traced once."""
-    return Probe(loaded(ref, weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
+    return Probe(loaded(setting.ref, setting.weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
 
 
 def as_webp(shown: np.ndarray) -> np.ndarray:
@@ -146,181 +143,17 @@ def as_webp(shown: np.ndarray) -> np.ndarray:
     return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
-@dataclass(frozen=True)
-class Finding(Study):
-    """What all images tell of a layer. ``looks`` are the entries of its parts, ``images`` those of the images
-    themselves, none where they are not published. ``pictures`` are the main pictures of the layer's ``channels``.
-    ``before`` is the layer before it that the atlas has, with its own looks and channels.
-    """
-
-    probing: Probing
-    facts: LayerFacts
-    looks: tuple[str, ...]
-    images: tuple[str, ...]
-    channels: tuple[int, ...]
-    pictures: tuple[str, ...]
-    before: tuple[tuple[str, ...], tuple[int, ...]] | None
-
-    def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
-        """The one entry: arrays of ``findings.Findings``, of the pictures, of labels, and the sheets of the pages."""
-        parts = self._parts(store, self.looks)
-        count = sum(len(numbers) for numbers, _ in parts())
-        if count < FEWEST:
-            raise ValueError(f"expected at least {FEWEST} images that can be shown, received {count}")
-        found = find(parts, count, self.channels, self.probing.options.exemplars)
-        arrays = {**vars(found), **self._pictures(network, store, parts)}
-        [arrays["with"], arrays["with_value"]] = vars(company(parts, self.channels)[0]).values()
-        if self.before:
-            looks, channels = self.before
-            across = company(parts, self.channels, self._parts(store, looks), channels)
-            for name, one in zip(("before", "after"), across, strict=True):
-                arrays[name], arrays[f"{name}_value"] = one.channel, one.value
-        grid = next(one.grid for _, one in parts())
-        if self.images:
-            drawn = list(sheets(found, self._image(store), grid, self.facts.receptive_field))
-            arrays["sheets"] = np.frombuffer(b"".join(drawn), np.uint8)
-            arrays["sheet_ends"] = np.cumsum([len(one) for one in drawn])
-        arrays["channels"], arrays["keys"] = np.array(self.channels, np.int32), keys_of(self.pictures)
-        arrays["told"] = self._told(arrays)
-        tiles = {"side": TILE, "rows": rows(self.facts.receptive_field, self.probing.size)}
-        skipped = self.probing.skipped(store, self.layer)
-        about = {"images": count, "grid": list(grid), "tiles": tiles, "layout": self.probing.options.layout}
-        record = {NAME: VERSION, "layer": self.layer, **about}
-        told = skipped[:TOLD] if self.probing.options.publish_images else []
-        yield Entry(wanted[0].key, {**record, "skipped": len(skipped), "skipped_names": told}, b"", arrays)
-
-    def _parts(self, store: Store, looks: tuple[str, ...]) -> Parts:
-        def parts() -> Iterator[tuple[np.ndarray, Looked]]:
-            for part, entry in zip(self.probing.parts, store.get_all(looks), strict=True):
-                arrays = dict(entry.artefacts)
-                numbers = arrays.pop("numbers")
-                if len(numbers):
-                    yield np.array(part, np.int32)[numbers], Looked(tuple(entry.record["grid"]), **arrays)
-
-        return parts
-
-    def _pictures(self, network: "Network", store: Store, parts: Parts) -> dict[str, np.ndarray]:
-        """What the layer makes of its own pictures, and how that lies to the images."""
-        shown = (pixels(entry.picture) for entry in store.get_all(self.pictures))
-        own = respond(network.cut(self.layer), shown)
-        chosen, rows = np.array(self.channels), np.arange(len(self.channels))
-        score, peak = own.mean[rows, chosen], own.largest[rows, chosen]
-        names, labels = near.in_order([source.label for source in self.probing.sources])
-        drawn = near.sample(labels, self.probing.options.seed)
-        below = np.zeros((2, len(chosen)))
-        vectors = np.zeros((len(drawn), own.mean.shape[1]), np.float32)
-        total, seen = 0, np.zeros(len(drawn), bool)
-        for numbers, one in parts():
-            below += (one.mean[:, chosen] < score).sum(0), (one.largest[:, chosen] < peak).sum(0)
-            total += len(numbers)
-            _, mine, theirs = np.intersect1d(drawn, numbers, return_indices=True)
-            vectors[mine], seen[mine] = one.mean[theirs], True
-        apart = near.distances(own.mean.astype(np.float64), parts, labels, len(names))
-        laid = near.layout(
-            np.concatenate([own.mean, vectors[seen]]), self.probing.options.layout, self.probing.options.seed
-        )
-        return {
-            "score": score,
-            "peak": peak,
-            "score_below": (below[0] / total).astype(np.float32),
-            "peak_below": (below[1] / total).astype(np.float32),
-            "label_images": apart.counts,
-            "euclid": apart.euclid,
-            "cosine": apart.cosine,
-            "map": laid,
-            "map_images": drawn[seen].astype(np.int32),
-        }
-
-    def _image(self, store: Store) -> Any:
-        """A function that gives an image as it was shown to the network, by its number."""
-        parts = enumerate(self.probing.parts)
-        places = {number: (part, index) for part, numbers in parts for index, number in enumerate(numbers)}
-        entries: dict[int, Entry] = {}
-
-        def image(number: int) -> np.ndarray:
-            part, index = places[number]
-            if part not in entries:
-                entries.clear()
-                entries[part] = store.get(self.images[part])
-            return pixels(entries[part].artefacts[str(index)].tobytes())
-
-        return image
-
-    def _told(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Names and labels of what is shown, as JSON in bytes."""
-        shown = np.unique(np.concatenate([arrays[name].ravel() for name in ("top", "spread", "map_images")]))
-        sources, published = self.probing.sources, self.probing.options.publish_images
-        names, _ = near.in_order([source.label for source in sources])
-        told = {
-            "images": {int(one): [sources[one].name if published else "", sources[one].label] for one in shown},
-            "labels": names,
-        }
-        return np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
-
-
-def findings(
-    plan: Plan, done: Mapping[str, Done], store: Store, compute: Compute, weights_digest: str, probing: Probing
-) -> list[Finding]:
-    """What there is to find out of every layer of which all main pictures were tried."""
-    found: list[Finding] = []
-    before: tuple[tuple[str, ...], tuple[int, ...]] | None = None
-    images = probing.looks(IMAGES) if probing.options.publish_images else ()
-    for name, group in mains(plan).items():
-        looks, there = probing.looks(name), made(group, done)
-        if there and all(job.key in done for job in group.jobs):
-            key = digest(
-                {
-                    NAME: VERSION,
-                    "before": before,
-                    "images": [[one.digest, one.label, one.name] for one in probing.sources],
-                    "looks": looks,
-                    "options": probing.options.model_dump(exclude={"images", "limit", "photos"}),
-                    "pictures": [[one.key, one.checksum] for one in there],
-                    "sight": group.layer.receptive_field,
-                }
-            )
-            found.append(
-                Finding(
-                    ref=plan.ref,
-                    weights_digest=weights_digest,
-                    layer=name,
-                    recipe_name=NAME,
-                    jobs=(Job(None, key),),
-                    store=store.address,
-                    threads=compute.threads_per_worker,
-                    device=compute.device,
-                    probing=probing,
-                    facts=group.layer,
-                    looks=looks,
-                    images=images,
-                    channels=tuple(one.channel or 0 for one in there),
-                    pictures=tuple(one.key for one in there),
-                    before=before,
-                )
-            )
-        before = looks, tuple(job.channel or 0 for job in group.jobs)
-    return found
-
-
-def looks(wanted: Sequence[Finding], store: Store) -> list[Look]:
-    """The parts of the images that have to be looked at before all of that can be found out, by which layers."""
-    if not wanted:
-        return []
-    one, probing = wanted[0], wanted[0].probing
-    layers = [finding.layer for finding in wanted] + ([IMAGES] if one.images else [])
+def looks(probing: Probing, layers: Sequence[str], setting: Setting, store: Store) -> list[Look]:
+    """The parts of the images that some layers were not shown, by which of them; IMAGES may be among them."""
     keys = {layer: probing.looks(layer) for layer in layers}
     flat = [key for layer in layers for key in keys[layer]]
     missing = {key for key, record in zip(flat, store.records(flat), strict=True) if record is None}
     return [
         Look(
-            ref=one.ref,
-            weights_digest=one.weights_digest,
-            layer=NAME,
+            setting,
+            layer="images",
             recipe_name=LOOK,
             jobs=tuple(Job(None, key) for key in own),
-            store=one.store,
-            threads=one.threads,
-            device=one.device,
             layers=own,
             sources=tuple(probing.sources[number] for number in part),
             options=probing.options,

@@ -4,15 +4,17 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from atlas.engine.batches import Batch, Study, cut
+from atlas.engine.batches import Batch, Setting, Study, cut
 from atlas.engine.calling import callings
 from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
+from atlas.engine.finding import Finding, findings
 from atlas.engine.log import Log
+from atlas.engine.mains import mains
 from atlas.engine.photos import Photos, photo_studies
 from atlas.engine.pools import Dask, Here, Pool, Processes
-from atlas.engine.probing import LOOK, Finding, Probing, findings, looks
+from atlas.engine.probing import IMAGES, LOOK, Probing, looks
 from atlas.engine.study import found_before
 from atlas.engine.wire import wires
 from atlas.engine.worker import Done, Report, done_before
@@ -100,17 +102,22 @@ class Build:
     photos: Photos | None = None
     classifier: str | None = None
 
+    def setting(self, plan: Plan) -> Setting:
+        """With what all work of the build is done."""
+        threads, device = self.compute.threads_per_worker, self.compute.device
+        return Setting(plan.ref, self.weights_digest, self.store.address, threads, device)
+
 
 def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
     """The studies that can be made now of what there is, and are neither in the store nor failed; ``outcome`` notes
     those that are. Another round may come: images are looked at before it is asked what all of them tell."""
-    common = plan, outcome.done, build.store, build.compute, build.weights_digest
+    setting, layers = build.setting(plan), mains(plan, outcome.done)
     wanted: list[Study] = [
-        *wires(plan, build.store, build.compute, build.network, build.weights_digest),
-        *comparisons(*common),
-        *(findings(*common, build.probing) if build.probing else ()),
-        *(callings(*common, build.classifier) if build.classifier else ()),
-        *(photo_studies(plan.ref, build.photos, *common[2:]) if build.photos else ()),
+        *wires([one.facts for one in layers], setting, build.network),
+        *comparisons(layers, setting),
+        *(findings(layers, setting, build.probing) if build.probing else ()),
+        *(callings(layers, setting, build.classifier) if build.classifier else ()),
+        *(photo_studies(build.photos, setting) if build.photos else ()),
     ]
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []
@@ -121,12 +128,16 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
         elif one.layer not in own:
             missing.append(one)
     waiting = [one for one in missing if isinstance(one, Finding)]
-    first = looks(waiting, build.store)
+    if not build.probing or not waiting:
+        return missing
+    shown = [one.layer for one in waiting] + ([IMAGES] if build.probing.options.publish_images else [])
+    first = looks(build.probing, shown, setting, build.store)
+    others = [one for one in missing if not isinstance(one, Finding)]
     if broken := [outcome.broken[job.key] for one in first for job in one.jobs if job.key in outcome.broken]:
         for one in waiting:
             outcome.found[one.recipe_name][one.layer] = replace(broken[0], key=one.jobs[0].key)
-        return [one for one in missing if one not in waiting]
-    return [*first, *(one for one in missing if not first or one not in waiting)]
+        return others
+    return [*first, *others] if first else missing
 
 
 def run(
@@ -212,18 +223,14 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
     missing = [(group, outcome.missing(group)) for group in plan.groups]
     return [
         Batch(
-            ref=plan.ref,
+            setting=build.setting(plan),
             network=build.network,
-            weights_digest=build.weights_digest,
             layer=group.layer.name,
             recipe_name=group.recipe_name,
             recipe=group.recipe,
             jobs=jobs,
-            store=build.store.address,
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
-            threads=compute.threads_per_worker,
-            device=compute.device,
         )
         for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, worker_count(compute))
     ]

@@ -16,7 +16,7 @@ FOUND = "found"  # the state of what a study found
 
 def study(work: Study) -> Report:
     """Find something out in a worker, and keep what the store does not have."""
-    began, store = time.perf_counter(), Store(work.store)
+    began, store = time.perf_counter(), Store(work.setting.store)
     there = found_before(work.jobs, store)
     missing = [job for job in work.jobs if job.key not in there]
     done = list(there.values())
@@ -40,10 +40,11 @@ def found_before(jobs: Sequence[Job], store: Store) -> dict[str, Done]:
 def _tried(work: Study, store: Store, missing: Sequence[Job]) -> list[Done]:
     done: dict[str, Done] = {}
     try:
-        devices.claim(work.device)
-        start_tensorflow(work.threads)
+        devices.claim(work.setting.device)
+        start_tensorflow(work.setting.threads)
         devices.check()
-        for entry in work.entries(network(work.ref, work.weights_digest), store, missing):
+        loaded = network(work.setting.ref, work.setting.weights_digest)
+        for entry in work.entries(loaded, store, missing):
             keep(store, entry)
             done[entry.key] = Done(entry.key, None, FOUND, entry.checksum)
     except AtlasError:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas.canonical import digest
-from atlas.engine.batches import Study
+from atlas.engine.batches import Setting, Study
 from atlas.probes.wiring import VERSION, between, wiring
-from atlas.spec.config import Compute
-from atlas.spec.plan import Job, Plan
+from atlas.spec.facts import LayerFacts
+from atlas.spec.plan import Job
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -63,29 +63,16 @@ def _of_listed(strength: np.ndarray, listed: np.ndarray) -> np.ndarray:
     return np.where(columns >= 0, found, 0).reshape(listed.shape).astype(np.float32)
 
 
-def wires(plan: Plan, store: Store, compute: Compute, network: str, weights_digest: str) -> list[Wires]:
-    """The weights to be read for every layer of the atlas that others are before. ``network`` is its id.
+def wires(layers: Sequence[LayerFacts], setting: Setting, network: str) -> list[Wires]:
+    """The weights to be read for every layer of an atlas that others are before. ``network`` is its id.
 
     Which layers feed one another is not known here, without TensorFlow. Pools and classes feed nothing and are fed by
     nothing.
     """
-    names = list(dict.fromkeys(group.layer.name for group in plan.groups if group.layer.feature))
+    names = [layer.name for layer in layers if layer.feature]
     found = []
-    for place, name in enumerate(names):
-        before = tuple(names[:place])
-        about = {"wiring": VERSION, "before": before, "layer": name, "network": network, "weights": weights_digest}
-        if before:
-            found.append(
-                Wires(
-                    ref=plan.ref,
-                    weights_digest=weights_digest,
-                    layer=name,
-                    recipe_name=NAME,
-                    jobs=(Job(None, digest(about)),),
-                    store=store.address,
-                    threads=compute.threads_per_worker,
-                    device=compute.device,
-                    before=before,
-                )
-            )
+    for place, name in enumerate(names[1:], 1):
+        before, weights = tuple(names[:place]), setting.weights_digest
+        about = {"wiring": VERSION, "before": before, "layer": name, "network": network, "weights": weights}
+        found.append(Wires(setting, name, NAME, (Job(None, digest(about)),), before))
     return found

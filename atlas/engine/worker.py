@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from atlas.engine import devices
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Batch, Setting
 from atlas.errors import AtlasError, DamagedError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
@@ -100,7 +100,7 @@ def work(batch: Batch) -> Report:
     that cannot be had, a store that cannot be written.
     """
     started = time.perf_counter()
-    store = Store(batch.store)
+    store = Store(batch.setting.store)
     done, jobs, there = [], [], set()
     for job, found in zip(batch.jobs, store.records([job.key for job in batch.jobs]), strict=True):
         before = done_before(job, found, batch.record, batch.frame_every)
@@ -122,13 +122,13 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
     A GPU that has not the memory for all thus works on as many as it has memory for. ``there`` are the keys of entries
     that lack something which is to be recorded.
     """
-    devices.claim(batch.device)
-    start_tensorflow(batch.threads)
+    devices.claim(batch.setting.device)
+    start_tensorflow(batch.setting.threads)
     devices.check()
     from atlas.ascent.render import render
 
     try:
-        kernel = _kernel(batch.ref, batch.weights_digest, batch.layer, batch.recipe, batch.frame_every)
+        kernel = _kernel(batch.setting, batch.layer, batch.recipe, batch.frame_every)
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
@@ -161,7 +161,7 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
         "network": batch.network,
         "recipe": batch.recipe.shown,
         "versions": versions(),
-        "weights": batch.weights_digest,
+        "weights": batch.setting.weights_digest,
     }
     artefacts = {
         f"repeat-{number}": _bytes(lossless(picture)) for number, picture in enumerate(rendering.pictures[1:], 1)
@@ -243,7 +243,7 @@ def network(ref: "NetworkRef", weights_digest: str) -> "Network":
 
 
 @functools.lru_cache(maxsize=KERNELS_KEPT)
-def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
+def _kernel(setting: Setting, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(network(ref, weights_digest), layer, recipe, frame_every)
+    return Kernel(network(setting.ref, setting.weights_digest), layer, recipe, frame_every)

@@ -62,7 +62,7 @@ class RealImages:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found out of a layer, see ``engine.probing``; ``key`` is its entry's."""
+    """What was found out of a layer, see ``engine.finding``; ``key`` is its entry's."""
 
     layer: str
     key: str

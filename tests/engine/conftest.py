@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Batch, Setting
 from atlas.networks.catalog import facts
 from atlas.networks.weights import locate
 from atlas.spec.facts import NetworkRef
@@ -22,18 +22,14 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
         identity = identify(known.id, weights.digest, known.preprocessing, layer, RECIPE)
         jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
         return Batch(
-            ref=toy_ref,
+            setting=Setting(toy_ref, weights.digest, str(tmp_path / "store"), 1, "cpu"),
             network=known.id,
-            weights_digest=weights.digest,
             layer=layer,
             recipe_name="main",
             recipe=RECIPE,
             jobs=jobs,
-            store=str(tmp_path / "store"),
             record=record,
             frame_every=2 if "frames" in record else 0,
-            threads=1,
-            device="cpu",
         )
 
     return make

@@ -7,13 +7,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Batch, Setting
 from atlas.engine.queue import KILLS, Attempt, Queue
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
-BATCH = Batch(NetworkRef("toy", "random"), "toy", "", "a", "main", Recipe(size=32), (), "", (), 0, 1, "cpu")
+SETTING = Setting(NetworkRef("toy", "random"), "", "", 1, "cpu")
+BATCH = Batch(SETTING, "toy", "a", "main", Recipe(size=32), (), (), 0)
 
 
 def batch(layer: str, *channels: int) -> Batch:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import atlas.engine.wire
+from atlas.engine.batches import Setting
+from atlas.engine.mains import mains
 from atlas.engine.run import Build, Outcome, look_up, run, to_study
 from atlas.engine.study import study
 from atlas.engine.wire import wires
@@ -38,6 +40,12 @@ def planned(folder, toy, layers: str, weights: str = "random:1"):
     path.write_text(CONFIG.format(toy=toy, weights=weights, layers=layers))
     request = load_request(path, {}, CATALOG)
     return request, make_plan(request, locate(request.ref).digest)
+
+
+def asked(request, plan, folder, network=""):
+    """The studies of weights that a plan asks for, of the network by its own id or by another."""
+    setting = Setting(plan.ref, locate(request.ref).digest, str(folder / "store"), 1, "auto")
+    return wires([one.facts for one in mains(plan, {})], setting, network or request.facts.id)
 
 
 @pytest.fixture
@@ -112,11 +120,10 @@ def test_a_layer_fed_by_two_has_both(tmp_path):
     path = tmp_path / "two.keras"
     keras.Model(picture, layers.ReLU(name="last")(added)).save(path)
     request, plan = planned(tmp_path, path, "*", "own")
-    store, digest = Store(tmp_path / "store"), locate(request.ref).digest
-    *_, last = wires(plan, store, Compute(), request.facts.id, digest)
+    *_, last = asked(request, plan, tmp_path)
     assert (last.layer, last.before) == ("last", ("first", "second"))
     study(last)
-    entry = store.get(last.jobs[0].key)
+    entry = Store(last.setting.store).get(last.jobs[0].key)
     assert entry.record["before"] == ["first", "second"]
     network = load(request.ref)
     for index, below in enumerate(("first", "second")):
@@ -132,8 +139,7 @@ def test_keys_tell_weights_and_layers_apart_and_pictures_do_not_count(toy, tmp_p
             path = tmp_path / more
             path.write_bytes(toy.read_bytes())
         request, plan = planned(tmp_path / "given", path, layers, weights)
-        found = wires(plan, Store(tmp_path), Compute(), request.facts.id, locate(request.ref).digest)
-        return {one.layer: one.jobs[0].key for one in found}
+        return {one.layer: one.jobs[0].key for one in asked(request, plan, tmp_path)}
 
     every = keys()
     assert keys(more="copy.keras") == every
@@ -147,7 +153,7 @@ def test_keys_tell_weights_and_layers_apart_and_pictures_do_not_count(toy, tmp_p
     assert keys(layers="[lr]*")["right"] != every["right"]  # which knows of first
     assert keys(layers="left") == {}
     request, plan = planned(tmp_path / "given", toy, "*")
-    found = wires(plan, Store(tmp_path), Compute(), "another", locate(request.ref).digest)
+    found = asked(request, plan, tmp_path, "another")
     assert {one.jobs[0].key for one in found}.isdisjoint(every.values())
 
 

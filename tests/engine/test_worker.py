@@ -32,6 +32,10 @@ def rendered(monkeypatch):
     return calls
 
 
+def elsewhere(batch, **setting):
+    return dataclasses.replace(batch, setting=dataclasses.replace(batch.setting, **setting))
+
+
 def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
     asked = batch([3, 17])
     report = work(asked)
@@ -40,7 +44,7 @@ def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
     ]
     assert (report.layer, report.recipe_name, report.image_steps) == ("both", "main", 2 * 4)
     assert report.seconds > 0
-    entry = Store(asked.store).get(asked.jobs[1].key)
+    entry = Store(asked.setting.store).get(asked.jobs[1].key)
     picture = Image.open(io.BytesIO(entry.picture))
     assert (picture.format, picture.size, picture.mode) == ("WEBP", (32, 32), "RGB")
     assert entry.artefacts["trace"].shape == (4, 4)
@@ -50,7 +54,7 @@ def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
         "layer": "both",
         "channel": 17,
         "network": asked.network,
-        "weights": asked.weights_digest,
+        "weights": asked.setting.weights_digest,
         "versions": versions(),
     }
     assert asked.network.startswith("own-")
@@ -65,7 +69,7 @@ def test_the_picture_in_the_entry_is_the_kernel_s_pixel_by_pixel(batch, monkeypa
     monkeypatch.setattr(atlas.ascent.render, "render", lambda *given: kept.extend(REAL(*given)) or kept)
     asked = batch([5])
     work(asked)
-    picture = Image.open(io.BytesIO(Store(asked.store).get(asked.jobs[0].key).picture))
+    picture = Image.open(io.BytesIO(Store(asked.setting.store).get(asked.jobs[0].key).picture))
     np.testing.assert_array_equal(np.asarray(picture), kept[0].picture)
 
 
@@ -83,9 +87,9 @@ def test_the_store_is_asked_once_more_just_before_rendering(batch, rendered):
 def test_an_entry_without_an_artefact_that_is_asked_for_is_made_again(batch, rendered):
     bare = batch([1], record=())
     work(bare)
-    assert Store(bare.store).get(bare.jobs[0].key).artefacts == {}
+    assert Store(bare.setting.store).get(bare.jobs[0].key).artefacts == {}
     work(batch([1]))
-    assert Store(bare.store).get(bare.jobs[0].key).artefacts.keys() == {"trace"}
+    assert Store(bare.setting.store).get(bare.jobs[0].key).artefacts.keys() == {"trace"}
     work(bare)
     assert rendered == [[1], [1]]
 
@@ -111,7 +115,7 @@ def test_what_is_recorded_lies_beside_the_picture(batch):
     asked = batch([3], record=("trace", "maps", "frames"))
     asked = replace(asked, recipe=asked.recipe.model_copy(update={"repeats": 2}))
     work(asked)
-    entry = Store(asked.store).get(asked.jobs[0].key)
+    entry = Store(asked.setting.store).get(asked.jobs[0].key)
     assert entry.artefacts.keys() == {"frames", "maps", "repeat-1", "trace"}
     assert entry.artefacts["maps"].shape == (2, 16, 16)
     assert entry.record["frames"] == {"every": 2, "steps": [0, 2], "columns": 8}
@@ -136,13 +140,13 @@ def test_a_channel_that_breaks_does_not_fail_the_others(batch, monkeypatch):
     states = {done.channel: done for done in report.done}
     assert states[7] == Done(asked.jobs[1].key, 7, "failed", error="RuntimeError: OOM when allocating")
     assert {states[6].state, states[8].state} <= {"activated", "dead"}
-    store = Store(asked.store)
+    store = Store(asked.setting.store)
     assert [store.record(job.key) is not None for job in asked.jobs] == [True, False, True]
     monkeypatch.setattr(atlas.ascent.render, "render", REAL)
-    whole = dataclasses.replace(asked, store=asked.store + "-other")
+    whole = elsewhere(asked, store=asked.setting.store + "-other")
     work(whole)
     for job in (asked.jobs[0], asked.jobs[2]):
-        assert store.get(job.key).picture == Store(whole.store).get(job.key).picture
+        assert store.get(job.key).picture == Store(whole.setting.store).get(job.key).picture
 
 
 def test_numbers_that_are_not_finite_fail_with_a_sentence_and_are_not_kept(batch, monkeypatch):
@@ -153,7 +157,7 @@ def test_numbers_that_are_not_finite_fail_with_a_sentence_and_are_not_kept(batch
     asked = batch([2])
     [done] = work(asked).done
     assert (done.state, done.error) == ("failed", "its numbers were not finite, also with 3 other seeds")
-    assert Store(asked.store).record(done.key) is None
+    assert Store(asked.setting.store).record(done.key) is None
 
 
 def test_a_failure_without_words_is_named_by_its_kind(batch, monkeypatch):
@@ -167,10 +171,10 @@ def test_a_failure_without_words_is_named_by_its_kind(batch, monkeypatch):
 def test_what_would_fail_every_batch_alike_is_raised_through(batch, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AtlasError, match=r"file/store.* could not be read: Not a directory"):
-        work(dataclasses.replace(batch([1]), store=str(tmp_path / "file" / "store")))
+        work(elsewhere(batch([1]), store=str(tmp_path / "file" / "store")))
     asked = batch([1, 2])
     with pytest.raises(WeightsError, match="expected a file of weights"):
-        work(dataclasses.replace(asked, ref=dataclasses.replace(asked.ref, weights=str(tmp_path / "no.h5"))))
+        work(elsewhere(asked, ref=dataclasses.replace(asked.setting.ref, weights=str(tmp_path / "no.h5"))))
 
     def refuse(self, entry):
         raise StoreError("the store is gone")
@@ -185,15 +189,15 @@ def test_a_cached_batch_needs_no_tensorflow(batch, tmp_path):
     work(asked)
     (tmp_path / "again.py").write_text(f"""
 import sys
-from atlas.engine.batches import Batch
+from atlas.engine.batches import Batch, Setting
 from atlas.engine.worker import work
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
 jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
-ref, recipe = NetworkRef("n", "own"), Recipe(size=32)
-report = work(Batch(ref, "n", "w", "l", "main", recipe, jobs, {asked.store!r}, (), 0, 1, "cpu"))
+setting = Setting(NetworkRef("n", "own"), "w", {asked.setting.store!r}, 1, "cpu")
+report = work(Batch(setting, "n", "l", "main", Recipe(size=32), jobs, (), 0))
 print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)
@@ -204,7 +208,7 @@ def test_what_another_build_recorded_stays_beside_the_picture(batch):
     first, second = batch([3], record=("trace", "frames")), batch([3], record=("maps",))
     work(first)
     work(second)
-    store, key = Store(first.store), first.jobs[0].key
+    store, key = Store(first.setting.store), first.jobs[0].key
     entry = store.get(key)
     assert entry.artefacts.keys() == {"trace", "frames", "maps"}
     assert entry.record["frames"]["every"] == 2
