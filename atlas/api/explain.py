@@ -39,9 +39,9 @@ class Explanation:
     ``score_below`` and ``peak_below`` are the shares of images whose mean and whose largest activation stay below the
     picture's. ``labels`` come nearest first, by 1 minus the cosine of mean activations. ``together`` are channels of
     the layer with their correlation over the images. ``excited`` and ``inhibited`` are channels of the layer that feeds
-    this one, with their weights; ``called`` are the classes that the network sees in the picture, with probabilities;
-    ``raises`` and ``lowers`` are those whose logits the channel moves, per unit of mean activation. What does not apply
-    is empty.
+    this one, with their shares of what it reads there; ``called`` are the classes that the network sees in the picture,
+    with probabilities; ``raises`` and ``lowers`` are those whose logits the channel moves, per unit of mean activation.
+    What does not apply is empty.
     """
 
     layer: str
@@ -141,7 +141,7 @@ def _weights(network: Network, layer: str, channel: int) -> tuple[str, Pairs, Pa
     if not below:
         return "", (), (), ""
     found = wiring(network, below[0], layer, SAID)
-    rows = [(numbers, found.strength[channel][numbers]) for numbers in found.before[channel]]
+    rows = [(numbers, found.share[channel][numbers]) for numbers in found.before[channel]]
     excited, inhibited = (_pairs(numbers, values) for numbers, values in rows)
     return below[0], excited, inhibited, found.note
 

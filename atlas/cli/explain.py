@@ -84,14 +84,18 @@ def _sentences(found: Any) -> Iterator[str]:
     yield f"  goes with    {_listed(found.together) or 'no other channel of its layer'}"
     if found.fed_by:
         yield f"  fed by       {found.fed_by}"
-        yield f"    excited by   {_listed(found.excited) or 'no channel'}"
-        yield f"    inhibited by {_listed(found.inhibited) or 'no channel'}"
+        yield f"    excited by   {_listed(_percent(found.excited)) or 'no channel'}"
+        yield f"    inhibited by {_listed(_percent(found.inhibited)) or 'no channel'}"
         yield from ([f"    {found.note}"] if found.note else [])
     if found.called:
         yield f"  called       {_listed([(name, f'{share:.0%}') for name, share in found.called])}"
         yield f"  raises       {_listed(found.raises) or 'no class'}"
         yield f"  lowers       {_listed(found.lowers) or 'no class'}"
     yield from (f"  skipped      {name}: {why}" for name, why in sorted(found.images.skipped.items()))
+
+
+def _percent(shares: Sequence[tuple[int, float]]) -> list[tuple[int, str]]:
+    return [(number, f"{share:+.1%}") for number, share in shares]
 
 
 def _of_labels(labels: Sequence[Any]) -> Iterator[str]:
@@ -128,8 +132,8 @@ def _plain(found: Any) -> dict[str, Any]:
         "labels": [vars(label) for label in found.labels],
         "together": _rows(found.together, "channel", "correlation"),
         "fed_by": found.fed_by,
-        "excited_by": _rows(found.excited, "channel", "strength"),
-        "inhibited_by": _rows(found.inhibited, "channel", "strength"),
+        "excited_by": _rows(found.excited, "channel", "share"),
+        "inhibited_by": _rows(found.inhibited, "channel", "share"),
         "note": found.note,
         "called": _rows(found.called, "class", "probability"),
         "raises": _rows(found.raises, "class", "logits"),

@@ -37,7 +37,7 @@ class Wires(Study):
         directly; ``notes`` and ``scales`` are those of each.
 
         For the first of them the arrays are ``before_0``, ``after_0`` and their slices, as ``probes.wiring`` says, and
-        ``before_strength_0 (n, 2, k) float32`` and ``after_strength_0 (m, 2, k) float32`` of the channels listed; 0
+        ``before_share_0 (n, 2, k) float32`` and ``after_share_0 (m, 2, k) float32`` of the channels listed; 0
         where there is none.
         """
         feeding = between(network, [*self.before, self.layer]).get(self.layer, ())
@@ -45,10 +45,10 @@ class Wires(Study):
         notes, scales = [], []
         for index, below in enumerate(feeding):
             found = wiring(network, below, self.layer)
-            lists = (("before", found.before, found.strength), ("after", found.after, found.strength.T))
-            for name, listed, strength in lists:
+            lists = (("before", found.before, found.share), ("after", found.after, found.share.T))
+            for name, listed, share in lists:
                 arrays[f"{name}_{index}"] = listed
-                arrays[f"{name}_strength_{index}"] = _of_listed(strength, listed)
+                arrays[f"{name}_share_{index}"] = _of_listed(share, listed)
             arrays[f"before_slices_{index}"], arrays[f"after_slices_{index}"] = found.before_slices, found.after_slices
             notes.append(found.note)
             scales.append(float(found.scale))
@@ -56,10 +56,10 @@ class Wires(Study):
         yield Entry(wanted[0].key, record, b"", arrays)
 
 
-def _of_listed(strength: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """The strengths ``(n, m)`` of the columns ``(n, 2, k)`` listed for each row."""
+def _of_listed(share: np.ndarray, listed: np.ndarray) -> np.ndarray:
+    """The shares ``(n, m)`` of the columns ``(n, 2, k)`` listed for each row."""
     columns = listed.reshape(len(listed), -1)
-    found = np.take_along_axis(strength, columns.clip(0).astype(np.intp), 1)
+    found = np.take_along_axis(share, columns.clip(0).astype(np.intp), 1)
     return np.where(columns >= 0, found, 0).reshape(listed.shape).astype(np.float32)
 
 

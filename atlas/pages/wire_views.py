@@ -18,7 +18,7 @@ class Wire:
     number: str
     page: str | None
     thumbnail: str | None
-    strength: str
+    share: str
     place: str
 
 
@@ -75,8 +75,8 @@ def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> Wire
     sides = []
     for side, title in enumerate(titles):
         found = tuple(
-            _wire(atlas, wires.layer, shown.get(other), other, strength, place)
-            for place, (other, strength) in enumerate(wires.listed[channel][side], side * listed)
+            _wire(atlas, wires.layer, shown.get(other), other, share, place)
+            for place, (other, share) in enumerate(wires.listed[channel][side], side * listed)
         )
         if found:
             sides.append(WireSide(title, any(one.thumbnail for one in found), found))
@@ -90,12 +90,12 @@ def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> Wire
     )
 
 
-def _wire(atlas: Atlas, layer: str, channel: Channel | None, number: int, strength: float, place: int) -> Wire:
+def _wire(atlas: Atlas, layer: str, channel: Channel | None, number: int, share: float, place: int) -> Wire:
     made = channel is not None and channel.renderings[atlas.main].key is not None
     return Wire(
         number=str(number),
         page=addresses.channel_page(layer, number) if channel else None,
         thumbnail=addresses.thumbnail(layer, number) if made else None,
-        strength=words.strength(strength),
+        share=words.signed_share(share),
         place=str(place),
     )

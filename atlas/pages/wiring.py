@@ -18,32 +18,32 @@ from atlas.store.store import Store
 WEIGHTS = "weights"  # the kind of study, in the record
 SIDES = ("excite", "inhibit")
 
-Listed = list[tuple[int, float]]  # channels with their strengths
+Listed = list[tuple[int, float]]  # channels with their shares
 Feeding = Mapping[str, tuple[str, ...]]  # layers -> those that feed them
 
 
 @dataclass(frozen=True)
 class Wires:
-    """The strongest weights between the n channels of a layer and those of another, ``layer``: see ``probes.wiring``.
+    """The weights between the n channels of a layer and those of another, ``layer``: see ``probes.wiring``.
 
     ``channels (n, 2, k)`` are the other's that excite and that inhibit most, -1 where there is none, with their
-    ``strength``; ``kernels (n, 2, k, h, w)`` in [-1, 1] are shares of ``scale``. ``note`` says what was taken as
-    linear, and is empty where the weights are exact.
+    ``share`` of all that the later layer's channel reads from the earlier layer; ``kernels (n, 2, k, h, w)`` in [-1, 1]
+    are shares of ``scale``. ``note`` says what was taken as linear, and is empty where the weights are exact.
     """
 
     layer: str
     channels: np.ndarray
-    strength: np.ndarray
+    share: np.ndarray
     kernels: np.ndarray
     scale: float
     note: str
 
     @cached_property
     def listed(self) -> list[tuple[Listed, Listed]]:
-        """For each channel those that are listed, with their strengths: what excites, and what inhibits."""
+        """For each channel those that are listed, with their shares: what excites, and what inhibits."""
         return [
             (_listed(others[0], values[0]), _listed(others[1], values[1]))
-            for others, values in zip(self.channels.tolist(), self.strength.tolist(), strict=True)
+            for others, values in zip(self.channels.tolist(), self.share.tolist(), strict=True)
         ]
 
     @cached_property
@@ -109,7 +109,7 @@ class Wired:
 
 def _told(wires: Wires, channel: int) -> dict[str, Any]:
     sides = {
-        name: [{"channel": other, "strength": _number(strength)} for other, strength in listed]
+        name: [{"channel": other, "share": _number(share)} for other, share in listed]
         for name, listed in zip(SIDES, wires.listed[channel], strict=True)
     }
     largest = _number(wires.largest[channel])
@@ -117,8 +117,8 @@ def _told(wires: Wires, channel: int) -> dict[str, Any]:
     return {**about, **sides}
 
 
-def _listed(others: list[int], strengths: list[float]) -> Listed:
-    return [pair for pair in zip(others, strengths, strict=True) if pair[0] >= 0]
+def _listed(others: list[int], shares: list[float]) -> Listed:
+    return [pair for pair in zip(others, shares, strict=True) if pair[0] >= 0]
 
 
 def _number(value: float) -> float:
@@ -149,6 +149,6 @@ def read_wired(atlas: Atlas, layer: Layer, store: Store, feeding: Feeding) -> Wi
 
 
 def _wires(entry: Entry, index: int, side: str, layer: str) -> Wires:
-    channels, strength, kernels = (entry.artefacts[f"{side}{part}_{index}"] for part in ("", "_strength", "_slices"))
+    channels, share, kernels = (entry.artefacts[f"{side}{part}_{index}"] for part in ("", "_share", "_slices"))
     about = {"scale": entry.record["scales"][index], "note": entry.record["notes"][index]}
-    return Wires(layer, channels, strength, kernels.astype(np.float32), **about)
+    return Wires(layer, channels, share, kernels.astype(np.float32), **about)

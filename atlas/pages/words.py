@@ -60,9 +60,9 @@ def percent(share: float) -> str:
     return "more than 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
-def strength(value: float) -> str:
-    """A signed strength to two digits, with a true minus sign."""
-    spelt = f"{value:+,.0f}" if abs(value) >= 9.95 else f"{value:+#.2g}" if abs(value) >= 0.0001 else f"{value:+.0e}"
+def signed_share(value: float) -> str:
+    """A share from -1 to 1 in percent, with a true minus sign: to a tenth, from 10 % to a whole."""
+    spelt = f"{100 * value:+.0f} %" if abs(value) >= 0.0995 else f"{100 * value:+.1f} %"
     return spelt.replace("-", "−")
 
 

@@ -5,9 +5,12 @@ in a block of InceptionV3, the kernels are multiplied through with everything be
 ``atlas.networks.linear``. What comes out of a ReLU is never negative, so a positive weight excites and a negative one
 inhibits.
 
-The more activations lie between, the less a product says. On three photographs, channels of the 1x1 branch of
-mixed4 went with the five that excite them most (mean correlation 0.26) and against the five that inhibit them most
-(-0.14); those of its branch of five convolutions hardly did either (0.02 and -0.02).
+Products of many kernels are larger than those of few, and say less. What can be compared between channels is the share
+that a weight has of all that a channel reads from a layer. On 400 crops of the pictures of scikit-image, channels of
+mixed4 went with the five of mixed3 that excite them most (mean correlation of means 0.34 in its 1x1 branch, 0.10 in its
+branch of five convolutions) and less clearly against those that inhibit them (-0.06, and 0). Those that a channel of
+mixed3 is said to excite went with it by 0.22 when listed by share, by 0.07 when listed by strength: 98 % of these were
+of the branch of five convolutions.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,7 +28,7 @@ from atlas.networks.weights import available
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
-VERSION = 1  # of what is computed here
+VERSION = 2  # of what is computed here
 STRONGEST = 5  # channels in a list
 TOGETHER = 64  # channels of the upper layer whose kernels are multiplied through at once
 
@@ -36,12 +39,14 @@ class Wiring:
 
     ``strength (n, m) float32`` is the sum of a kernel over its positions: how much a channel rises where the other
     rises everywhere by one, far from all borders. A kernel that weighs both signs alike has next to none.
+    ``share (n, m) float32`` is the same in units of the sum of a row's absolute values: 1 or -1 where a channel reads
+    nothing else, 0 where it reads nothing.
 
     ``before (n, 2, k) int16`` are for each channel of the upper layer the channels of the lower one that excite it most
-    (``[:, 0]``, the strongest first) and inhibit it most (``[:, 1]``); ``after (m, 2, k) int16`` are for each channel
-    of the lower layer those of the upper one that it excites and inhibits most. It is -1 where there are no more whose
-    strength is of that sign. Channels of the upper layer that are mere copies of the lower one's (``Branch.copies``)
-    are in neither; their strength is the identity.
+    (``[:, 0]``, the largest share first) and inhibit it most (``[:, 1]``); ``after (m, 2, k) int16`` are for each
+    channel of the lower layer those of the upper one in which its share is largest, of either sign. It is -1 where
+    there are no more of that sign. Channels of the upper layer that are mere copies of the lower one's
+    (``Branch.copies``) are in neither; their strength is the identity, their share 0.
 
     ``before_slices (n, 2, k, h, w) float16`` and ``after_slices (m, 2, k, h, w) float16`` are the kernels of these
     pairs in [-1, 1], as shares of ``scale () float32``, the largest weight among them; zeros where there is no channel.
@@ -53,6 +58,7 @@ class Wiring:
     """
 
     strength: np.ndarray
+    share: np.ndarray
     before: np.ndarray
     before_slices: np.ndarray
     after: np.ndarray
@@ -105,17 +111,19 @@ def wiring(network: "Network", below: str, above: str, strongest: int = STRONGES
     steps = {index: taps(graph, graph.nodes[index]) for index in way}
     with threadpool_limits(1):
         strength = _strength(graph, steps, lower, upper)
-        ranked = strength.copy()
+        totals = np.abs(strength).sum(axis=1, keepdims=True)
+        share = strength / np.where(totals > 0, totals, 1)
         known = network.facts.layer(above)
         for branch in known.branches if known else ():
             if branch.copies == below:
-                ranked[branch.first : branch.last + 1] = 0
-        before, after = _strongest(ranked, strongest), _strongest(ranked.T, strongest)
+                share[branch.first : branch.last + 1] = 0
+        before, after = _strongest(share, strongest), _strongest(share.T, strongest)
         before_slices, after_slices = _slices(graph, steps, lower, upper, before, after)
     scale = np.float32(max(np.abs(before_slices).max(), np.abs(after_slices).max())) or np.float32(1)
     slices = [(found / scale).astype(np.float16) for found in (before_slices, after_slices)]
     note = _note(graph, way, upper)
-    return Wiring(strength.astype(np.float32), before, slices[0], after, slices[1], np.array(scale), note)
+    sums = strength.astype(np.float32), share.astype(np.float32)
+    return Wiring(*sums, before, slices[0], after, slices[1], np.array(scale), note)
 
 
 def _features(network: "Network") -> dict[Value, str]:
@@ -153,10 +161,10 @@ def _strength(graph: Graph, steps: dict[int, tuple[Taps, ...]], below: Value, ab
     return np.zeros((count, given)) if found is None else found.weights[:, 0, 0]
 
 
-def _strongest(strength: np.ndarray, count: int) -> np.ndarray:
+def _strongest(share: np.ndarray, count: int) -> np.ndarray:
     """For each row ``(n, m)`` the columns of the largest positive and negative numbers: ``(n, 2, count) int16``."""
-    found = np.full((len(strength), 2, count), -1, np.int16)
-    for side, signed in enumerate((strength, -strength)):
+    found = np.full((len(share), 2, count), -1, np.int16)
+    for side, signed in enumerate((share, -share)):
         order = np.argsort(-signed, axis=1, kind="stable")[:, :count]
         found[:, side, : order.shape[1]] = np.where(np.take_along_axis(signed, order, 1) > 0, order, -1)
     return found

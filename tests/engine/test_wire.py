@@ -75,14 +75,14 @@ def test_weights_are_read_once_for_every_layer_that_others_are_before(building):
     assert again.found["weights"] == outcome.found["weights"]
 
 
-def test_an_entry_holds_the_lists_and_the_strengths_of_those_listed(building, toy_ref):
+def test_an_entry_holds_the_lists_and_the_shares_of_those_listed(building, toy_ref):
     plan, build, make = building
     outcome, _ = make()
     entry = build.store.get(outcome.found["weights"]["left"].key)
     network = load(replace(toy_ref, preprocessing=plan.ref.preprocessing))
     expected = wiring(network, "first", "left")
     assert entry.record == {
-        "wiring": 1,
+        "wiring": 2,
         "layer": "left",
         "before": ["first"],
         "notes": ["Max-pools count as averages."],
@@ -92,14 +92,15 @@ def test_an_entry_holds_the_lists_and_the_strengths_of_those_listed(building, to
     for name in ("before", "after", "before_slices", "after_slices"):
         assert np.array_equal(entry.artefacts[f"{name}_0"], getattr(expected, name)), name
     sums = network.model.get_layer("left").kernel.numpy().sum((0, 1))  # (first's channels, left's channels)
+    sums /= np.abs(sums).sum(0)
     for name, of in (("before", lambda own, other: sums[other, own]), ("after", lambda own, other: sums[own, other])):
-        listed, strength = entry.artefacts[f"{name}_0"], entry.artefacts[f"{name}_strength_0"]
-        assert strength.dtype == np.float32
-        assert strength.shape == listed.shape
+        listed, share = entry.artefacts[f"{name}_0"], entry.artefacts[f"{name}_share_0"]
+        assert share.dtype == np.float32
+        assert share.shape == listed.shape
         for own, side, place in np.ndindex(*listed.shape):
             other = listed[own, side, place]
             value = of(own, other) if other >= 0 else 0.0
-            assert strength[own, side, place] == pytest.approx(value, rel=1e-5)
+            assert share[own, side, place] == pytest.approx(value, rel=1e-5)
         assert (listed == -1).any()  # of few channels some lists are short
 
 
@@ -107,7 +108,7 @@ def test_a_layer_that_nothing_feeds_says_so(building):
     _, build, make = building
     outcome, _ = make()
     entry = build.store.get(outcome.found["weights"]["both"].key)  # left and right are what it is made of
-    assert entry.record == {"wiring": 1, "layer": "both", "before": [], "notes": [], "scales": []}
+    assert entry.record == {"wiring": 2, "layer": "both", "before": [], "notes": [], "scales": []}
     assert entry.artefacts == {}
 
 
@@ -128,8 +129,8 @@ def test_a_layer_fed_by_two_has_both(tmp_path):
     network = load(request.ref)
     for index, below in enumerate(("first", "second")):
         assert np.array_equal(entry.artefacts[f"before_{index}"], wiring(network, below, "last").before)
-    short = network.model.get_layer("short").kernel.numpy()[0, 0]
-    assert entry.artefacts["before_strength_0"][3, 0, 0] == pytest.approx(short[:, 3].max(), rel=1e-5)
+    short = network.model.get_layer("short").kernel.numpy()[0, 0][:, 3]
+    assert entry.artefacts["before_share_0"][3, 0, 0] == pytest.approx(short.max() / np.abs(short).sum(), rel=1e-5)
 
 
 def test_keys_tell_weights_and_layers_apart_and_pictures_do_not_count(toy, tmp_path):

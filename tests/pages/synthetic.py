@@ -131,8 +131,9 @@ def wire(store: Store, below: tuple[str, int], above: tuple[str, int]) -> dict[s
     strength[2] = np.abs(strength[2])
     strength[3] = 0
     window = (13, 13) if upper in ("mixed4", "mixed5", "mixed6", "mixed7") else (3, 5)
+    share = strength / np.maximum(np.abs(strength).sum(axis=1, keepdims=True), 1e-9)
     artefacts = {}
-    for side, sums in (("before", strength), ("after", strength.T)):
+    for side, sums in (("before", share), ("after", share.T)):
         rows = np.arange(len(sums))[:, None, None]
         order = np.stack([np.argsort(-sign * sums, axis=1, kind="stable")[:, :5] for sign in (1, -1)], axis=1)
         there = np.array([1, -1])[:, None] * sums[rows, order] > 0
@@ -141,10 +142,10 @@ def wire(store: Store, below: tuple[str, int], above: tuple[str, int]) -> dict[s
         if side == "before":
             kernels[8, :, :, [0, 2]] = kernels[8, :, :, :, [0, 1, 3, 4]] = 0
         artefacts[f"{side}_0"] = np.where(there, order, -1).astype(np.int16)
-        artefacts[f"{side}_strength_0"] = np.where(there, sums[rows, order], 0).astype(np.float32)
+        artefacts[f"{side}_share_0"] = np.where(there, sums[rows, order], 0).astype(np.float32)
         artefacts[f"{side}_slices_0"] = np.where(there[..., None, None], kernels, 0).astype(np.float16)
     note = "Activations between the two layers count as the identity."
-    record = {"wiring": 1, "layer": upper, "before": [name], "notes": [note], "scales": [0.5]}
+    record = {"wiring": 2, "layer": upper, "before": [name], "notes": [note], "scales": [0.5]}
     made = Entry(f"{zlib.crc32(upper.encode()):08x}" + "ef" * 28, record, b"", artefacts)
     store.put(made)
     return {"key": made.key, "checksum": made.checksum}

@@ -94,8 +94,11 @@ def test_strengths_are_the_sums_of_the_kernels(mixed: Wiring, kernels: np.ndarra
 
 def test_lists_go_from_the_strongest_to_the_weakest_of_a_sign(mixed: Wiring, kernels: np.ndarray) -> None:
     strength = kernels.sum((2, 3))[:12]  # without the copies
+    share = strength / np.abs(strength).sum(1, keepdims=True)
+    np.testing.assert_allclose(mixed.share[:12], share, rtol=1e-4, atol=1e-6)
+    assert not mixed.share[12:].any()
     assert (mixed.before[12:] == -1).all()
-    for ranked, rows in ((mixed.before[:12], strength), (mixed.after, strength.T)):
+    for ranked, rows in ((mixed.before[:12], share), (mixed.after, share.T)):
         for listed, row in zip(ranked, rows, strict=True):
             for side, sign in enumerate((1, -1)):
                 ranked_by_hand = sorted((-sign * value, place) for place, value in enumerate(row))
