@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from atlas.canonical import canonical
 from atlas.errors import AtlasError, NetworkError
 from atlas.files import write_atomically
 from atlas.networks import known
+from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.spec.facts import Branch, LayerFacts
 
@@ -82,7 +82,8 @@ def record(network: str, classes: bool = False) -> Record:
     try:
         return _from_json(json.loads(place.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
-        found = find(network, classes) if "tensorflow" in sys.modules else _find_apart(network, classes)
+        apart = "tensorflow" not in sys.modules
+        found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
     with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
         write_atomically(place, canonical(asdict(found)).encode())
     return found
@@ -129,25 +130,6 @@ def _place(name: str) -> Path:
     return Path(cache) / "atlas" / "networks" / f"{name}-keras{metadata.version('keras')}-v{FORMAT}.json"
 
 
-def _find_apart(network: str, classes: bool) -> Record:
-    """``find`` in another process, which sees no GPU."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    folder = str(Path(__file__).resolve().parent.parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "atlas.networks.record", network, *["classes"] * classes]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    try:
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError) as error:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise NetworkError(
-            f"{network}: expected Keras to build it, received: {last}; check the installation"
-        ) from error
-    if "error" in answer:
-        raise NetworkError(answer["error"])
-    return _from_json(answer)
-
-
 def _from_json(data: dict[str, Any]) -> Record:
     layers = tuple(
         LayerFacts(**{**layer, "branches": tuple(Branch(**branch) for branch in layer["branches"])})
@@ -157,13 +139,5 @@ def _from_json(data: dict[str, Any]) -> Record:
     return Record(**{**data, "layers": layers, "fixed": fixed})
 
 
-def main() -> None:
-    """Print the record of the network that the command line names, or why there is none, as the last line."""
-    try:
-        print(canonical(asdict(find(sys.argv[1], "classes" in sys.argv[2:]))))
-    except AtlasError as error:
-        print(canonical({"error": str(error)}))
-
-
 if __name__ == "__main__":
-    main()
+    answer(lambda: asdict(find(sys.argv[1], "classes" in sys.argv[2:])))

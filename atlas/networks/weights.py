@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas.errors import WeightsError
+from atlas.errors import NetworkError, WeightsError
+from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.networks.record import digest_of, is_path, record
 from atlas.runtime import start_tensorflow
@@ -82,7 +83,13 @@ def ensure(ref: NetworkRef) -> Weights:
     weights = locate(ref)
     if weights.kind != "imagenet" or _is_whole(weights):
         return weights
-    return replace(weights, path=_download(ref))
+    if "tensorflow" in sys.modules:
+        return replace(weights, path=_download(ref.network, ref.classes))
+    try:
+        found = ask(__name__, ref.network, *["classes"] * ref.classes, heard=True)
+    except NetworkError as error:
+        raise WeightsError(str(error)) from error
+    return replace(weights, path=Path(found["path"]))
 
 
 def available(ref: NetworkRef, layer: str) -> str | None:
@@ -157,25 +164,25 @@ def _is_whole(weights: Weights) -> bool:
         return False
 
 
-def _download(ref: NetworkRef) -> Path:
+def _download(network: str, classes: bool) -> Path:
     """The ImageNet weights of a network, fetched by Keras's own code, which checks their hash."""
     start_tensorflow(1)
     from keras.src.applications.imagenet_utils import CLASS_INDEX_PATH
 
     from atlas.networks.architectures import Download, build
 
-    _, wanted = build(ref.network, ref.classes)
+    _, wanted = build(network, classes)
     try:
         found = _fetch(wanted)
     except Exception as error:  # Keras raises a bare Exception when a host cannot be reached
-        embedded = ref.network == "inceptionv3" and not ref.classes
+        embedded = network == "inceptionv3" and not classes
         instead = "; or write weights: embedded, which needs no download" if embedded else ""
         folder = keras_folder()
         raise WeightsError(
-            f"expected the ImageNet weights of {ref.network} in {folder} or from their host, received: "
+            f"expected the ImageNet weights of {network} in {folder} or from their host, received: "
             f"{_reason(error)}; fetch {wanted.origin} by hand and put it into {folder} as {wanted.file}{instead}"
         ) from error
-    if ref.classes:
+    if classes:
         with contextlib.suppress(Exception):  # as above; classes are called by their numbers then
             _fetch(Download(CLASS_INDEX, CLASS_INDEX_PATH, CLASS_INDEX_HASH))
     return found
@@ -206,3 +213,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValueError) and "hash" in str(error):
         return "a file with another hash, incomplete or altered"
     return " ".join(str(error).split()).rpartition(" -- ")[2]  # Keras writes the address before it
+
+
+if __name__ == "__main__":
+    answer(lambda: {"path": str(_download(sys.argv[1], "classes" in sys.argv[2:]))})
