@@ -45,5 +45,6 @@ ruff format --check
 say "mypy"
 mypy
 say "pytest"
-python -m pytest "$@"
+python -m pytest -m "not clock" --numprocesses auto --dist loadfile "$@"
+python -m pytest -m clock "$@"
 say "all passed"

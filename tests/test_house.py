@@ -115,6 +115,7 @@ for name in {modules}:
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.clock
 def test_help_comes_at_once():
     seconds = []
     for _ in range(3):

@@ -47,11 +47,16 @@ class Finding(Study):
     def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
         """The one entry: arrays of ``findings.Findings``, of the pictures, of labels, and the sheets of the pages."""
         parts = self._parts(store, self.looks)
-        count = sum(len(numbers) for numbers, _ in parts())
+        numbers = [number for some, _ in parts() for number in some.tolist()]
+        count = len(numbers)
         if count < FEWEST:
             raise ValueError(f"expected at least {FEWEST} images that can be shown, received {count}")
+        labels = [""] * len(self.probing.sources)
+        for number in numbers:
+            labels[number] = self.probing.sources[number].label
+        names, places = near.in_order(labels)
         found = find(parts, count, self.channels, self.probing.options.exemplars)
-        arrays = {**vars(found), **self._pictures(network, store, parts)}
+        arrays = {**vars(found), **self._pictures(network, store, parts, places)}
         [arrays["with"], arrays["with_value"]] = vars(company(parts, self.channels)[0]).values()
         if self.before:
             looks, channels = self.before
@@ -64,7 +69,7 @@ class Finding(Study):
             arrays["sheets"] = np.frombuffer(b"".join(drawn), np.uint8)
             arrays["sheet_ends"] = np.cumsum([len(one) for one in drawn])
         arrays["channels"], arrays["keys"] = np.array(self.channels, np.int32), keys_of(self.pictures)
-        arrays["told"] = self._told(arrays)
+        arrays["told"] = self._told(arrays, names)
         tiles = {"side": TILE, "rows": rows(self.facts.receptive_field, self.probing.size)}
         skipped = self.probing.skipped(store, self.layer)
         about = {"images": count, "grid": list(grid), "tiles": tiles, "layout": self.probing.options.layout}
@@ -82,13 +87,12 @@ class Finding(Study):
 
         return parts
 
-    def _pictures(self, network: "Network", store: Store, parts: Parts) -> dict[str, np.ndarray]:
-        """What the layer makes of its own pictures, and how that lies to the images."""
+    def _pictures(self, network: "Network", store: Store, parts: Parts, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """What the layer makes of its own pictures, and how that lies to the images, whose ``labels`` are numbers."""
         shown = (pixels(entry.picture) for entry in store.get_all(self.pictures))
         own = respond(network.cut(self.layer), shown)
         chosen, rows = np.array(self.channels), np.arange(len(self.channels))
         score, peak = own.mean[rows, chosen], own.largest[rows, chosen]
-        names, labels = near.in_order([source.label for source in self.probing.sources])
         drawn = near.sample(labels, self.probing.options.seed)
         below = np.zeros((2, len(chosen)))
         vectors = np.zeros((len(drawn), own.mean.shape[1]), np.float32)
@@ -98,7 +102,7 @@ class Finding(Study):
             total += len(numbers)
             _, mine, theirs = np.intersect1d(drawn, numbers, return_indices=True)
             vectors[mine], seen[mine] = one.mean[theirs], True
-        apart = near.distances(own.mean.astype(np.float64), parts, labels, len(names))
+        apart = near.distances(own.mean.astype(np.float64), parts, labels, int(labels.max(initial=-1)) + 1)
         laid = near.layout(
             np.concatenate([own.mean, vectors[seen]]), self.probing.options.layout, self.probing.options.seed
         )
@@ -129,14 +133,13 @@ class Finding(Study):
 
         return image
 
-    def _told(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Names and labels of what is shown, as JSON in bytes."""
+    def _told(self, arrays: Mapping[str, np.ndarray], labels: list[str]) -> np.ndarray:
+        """Names and labels of what is shown, and all ``labels``, as JSON in bytes."""
         shown = np.unique(np.concatenate([arrays[name].ravel() for name in ("top", "spread", "map_images")]))
         sources, published = self.probing.sources, self.probing.options.publish_images
-        names, _ = near.in_order([source.label for source in sources])
         told = {
             "images": {int(one): [sources[one].name if published else "", sources[one].label] for one in shown},
-            "labels": names,
+            "labels": labels,
         }
         return np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
 

@@ -72,12 +72,15 @@ def near_map(layer: Layer, found: Found) -> Map:
 
 
 def near_labels(atlas: Atlas, layer: Layer, found: Found) -> tuple[Label, ...]:
-    """The labels with the channels that are nearest to each and farthest from it; none where there is but one."""
+    """The labels with the channels that are nearest to each and farthest from it; none where there is but one. Of more
+    than LABELS those that most images have."""
     if len(found.labels) < 2:
         return ()
     channels, shown = list(found.rows), {channel.number: channel for channel in layer.shown}
     made = []
-    for place, name in enumerate(found.labels[:LABELS]):
+    counts = found.arrays["label_images"]
+    most = np.sort(np.argsort(-counts, kind="stable")[:LABELS])
+    for place in most.tolist():
         apart = found.arrays["cosine"][:, place]
         order = np.argsort(apart, kind="stable")
         few = min(SHOWN, max(1, len(order) // 2))
@@ -90,5 +93,5 @@ def near_labels(atlas: Atlas, layer: Layer, found: Found) -> tuple[Label, ...]:
             )
             for title, rows in (("Nearest", order[:few]), ("Farthest", order[::-1][:few]))
         )
-        made.append(Label(name, min(place, COLOURS - 1), int(found.arrays["label_images"][place]), rows))
+        made.append(Label(found.labels[place], min(place, COLOURS - 1), int(counts[place]), rows))
     return tuple(made)

@@ -155,7 +155,7 @@ class LayerBuilder:
 
     def _among(self, found: Found) -> None:
         """The page that lays the layer's pictures out among real images."""
-        address = addresses.near(self.layer.name)
+        address, labels = addresses.near(self.layer.name), near_labels(self.atlas, self.layer, found)
         page = self.pages.page(
             "near.html",
             address,
@@ -163,7 +163,8 @@ class LayerBuilder:
             count=int(found.record["images"]),
             map=near_map(self.layer, found),
             method=METHODS[found.record["layout"]],
-            labels=near_labels(self.atlas, self.layer, found),
+            labels=labels,
+            more=len(found.labels) - len(labels) if labels else 0,
         )
         self.writer.put(address, page)
 

@@ -59,6 +59,7 @@ def assert_a_second_build_is_quick(folder: Path, name: str, pictures: str) -> No
     assert min(seconds for seconds, _ in runs) < 2
 
 
+@pytest.mark.clock
 def test_a_second_build_of_a_thousand_channels(tmp_path):
     (tmp_path / "thousand.yaml").write_text(THOUSAND)
     request = load_request(tmp_path / "thousand.yaml", {}, CATALOG)

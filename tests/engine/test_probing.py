@@ -108,7 +108,8 @@ def made(toy, tmp_path_factory):
     """A build with small parts, of more images than are kept of each, and one image that is broken."""
     folder = tmp_path_factory.mktemp("made")
     write_images(folder / "images")
-    (folder / "images" / "lines" / "cut.png").write_bytes((folder / "images/secret-0.png").read_bytes()[:300])
+    (folder / "images" / "cut").mkdir()
+    (folder / "images" / "cut" / "cut.png").write_bytes((folder / "images/secret-0.png").read_bytes()[:300])
     case = Case(toy, folder, folder / "images", limit=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(atlas.engine.probing, "PART", 9)
@@ -180,7 +181,7 @@ def test_the_strongest_images_and_their_statistics(made, means, layer):
 def test_pictures_beside_images(made, means, layer):
     case, build, outcome = made
     arrays, (good, maps, own) = case.entry(outcome, layer).artefacts, means[layer]
-    names = sorted({source.label for source in build.probing.sources} - {""})
+    names = sorted({build.probing.sources[number].label for number in good} - {""})
     assert names == ["lines", "rows"]
     channels = range(own.shape[3])
     score = np.array([own[channel, :, :, channel].mean() for channel in channels])
@@ -228,12 +229,14 @@ def test_names_labels_sheets_and_what_was_skipped(made):
     entry = case.entry(outcome, "first")
     assert entry.record["skipped"] == 1
     [[name, why]] = entry.record["skipped_names"]
-    assert name == "lines/cut.png"
+    assert name == "cut/cut.png"
     assert "truncated" in why
     assert build.probing.skipped(case.store, "both") == [[name, why]]
     arrays = entry.artefacts
     told = json.loads(arrays["told"].tobytes())
-    assert told["labels"] == ["lines", "rows"]
+    assert told["labels"] == ["lines", "rows"]  # of cut there is nothing that can be shown
+    assert (arrays["label_images"] > 0).all()
+    assert arrays["cosine"].shape == arrays["euclid"].shape == (8, 2)
     for number, (name, label) in told["images"].items():
         source = build.probing.sources[int(number)]
         assert [name, label] == [source.name, source.label]

@@ -74,6 +74,7 @@ def test_the_receptive_field_is_the_true_one() -> None:
     assert (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1) == (127, 127)
 
 
+@pytest.mark.clock
 def test_known_facts_need_no_tensorflow_and_no_time() -> None:
     code = (
         "import sys, time; from atlas.networks.catalog import facts, networks; from atlas.spec.facts import NetworkRef;"
@@ -107,6 +108,7 @@ def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monke
     assert facts(NetworkRef("vgg16", "imagenet")).feature_layers[-1].name == "block5_conv3"
 
 
+@pytest.mark.clock
 def test_a_record_is_found_in_another_process(tmp_path: Path) -> None:
     code = (
         "import sys; from atlas.networks.catalog import facts; from atlas.spec.facts import NetworkRef;"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import atlas.pages.among
 from atlas.pages import words
 from atlas.pages.check import check_site
 from atlas.pages.write import write_atlas
@@ -121,6 +122,17 @@ def test_the_page_among_images_names_the_nearest_channels_of_each_label(
     assert [int(number) for number in re.findall(r"(\d+) \d\.\d\d", rows[1])] == nearest[: len(nearest) // 2]
     assert [int(number) for number in re.findall(r"(\d+) \d\.\d\d", rows[2])] == nearest[::-1][: len(nearest) // 2]
     assert 'href="near.html"' in (out / "mixed2" / "index.html").read_text()
+
+
+def test_of_many_labels_those_of_most_images_have_rows(
+    make_atlas: Make, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atlas.pages.among, "LABELS", 1)
+    write_atlas(with_images(store, make_atlas(store, distinct=4, side=16)), store, tmp_path / "out")
+    page = (tmp_path / "out" / "mixed2" / "near.html").read_text()
+    assert 'aria-label="cats"' in page
+    assert 'aria-label="dogs"' not in page
+    assert "1 other label has fewer images" in page
 
 
 def test_nothing_of_images_is_shown_that_are_not_published(make_atlas: Make, store: Store, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_a_second_build_touches_nothing_and_imports_nothing_heavy(
     assert identities(tmp_path / "out") == before
 
 
+@pytest.mark.clock
 def test_a_thousand_unchanged_channels_take_no_time(make_atlas: Make, store: Store, tmp_path: Path) -> None:
     record = make_atlas(store, layers={"mixed0": 256, "mixed3": 768}, recipes=("main",), distinct=2, side=8)
     write_atlas(record, store, tmp_path / "out")
