@@ -1,10 +1,12 @@
 """Where the files that travel with the program lie: in a wheel, in a checkout, in an editable install."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from atlas.errors import AtlasError
 
 PACKAGE = Path(__file__).resolve().parent
+DEMO = "scikit-image"  # in the place of a folder of images: those that this package brings
 
 
 def resource(kind: str) -> Path:
@@ -21,3 +23,13 @@ def resource(kind: str) -> Path:
     raise AtlasError(
         f"{kind}: expected a folder in {PACKAGE / '_data'} or {PACKAGE.parent}, found none; reinstall atlas"
     )
+
+
+def demo_images() -> Path:
+    """The folder of the images that scikit-image brings. Raises AtlasError without that package."""
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
+        raise AtlasError(
+            f"{DEMO}: expected this package, received none; install atlas-microscope[demo], or name images of your own"
+        )
+    return Path(package.origin).parent / "data"

@@ -38,10 +38,11 @@ from atlas.networks.catalog import facts
 from atlas.networks.weights import locate
 from atlas.probes.images import find_images, open_image
 from atlas.probes.look import TOGETHER, Probe
+from atlas.resources import DEMO
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Group, Job, Plan
-from atlas.spec.probing import SCIKIT, Probes
+from atlas.spec.probing import Probes
 from atlas.spec.recipes import RECIPES
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -87,8 +88,8 @@ def _turns(
     def forward(pixels: Any) -> Any:
         return activations(deepest.see(tf.cast(pixels, tf.float32) / 255.0), deepest.main)
 
-    probe = Probe(network.cut(layers[0], also=layers[1:]), size, Probes(images=SCIKIT).exemplars)
-    sources = [source for source in find_images(SCIKIT) if source.digest][:count]
+    probe = Probe(network.cut(layers[0], also=layers[1:]), size, Probes(images=DEMO).exemplars)
+    sources = [source for source in find_images(DEMO) if source.digest][:count]
     shown = np.stack([open_image(source.path, size, "middle") for source in sources])
     shown = np.concatenate([shown] * -(-count // len(shown)))[:count]
     batches = [shown[first : first + TOGETHER] for first in range(0, count, TOGETHER)]
@@ -143,7 +144,7 @@ def _make_images(folder: Path, count: int) -> None:
     """So many small photographs: parts of the pictures of scikit-image, some of them turned round."""
     rng = np.random.default_rng(0)
     whole = []
-    for source in find_images(SCIKIT):
+    for source in find_images(DEMO):
         with Image.open(source.path) as image:
             if min(image.size) > SIDE:
                 whole.append(image.convert("RGB"))

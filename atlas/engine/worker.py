@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,6 +174,8 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
     if "frames" in batch.record:
         artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
         record["frames"] = {"every": batch.frame_every, "steps": rendering.framed, "columns": FRAME_COLUMNS}
+    if job.channel is None and batch.recipe.photo:
+        artefacts["photo"] = _bytes(_shown(Path(batch.recipe.photo), int(batch.recipe.size)))
     entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
     if job.key in there:
         entry = _with_what_was_there(store, entry)
@@ -215,6 +218,16 @@ def frame_sheet(frames: Any) -> bytes:
         sheet[top : top + height, left : left + width] = frame
     buffer = io.BytesIO()
     Image.fromarray(sheet).save(buffer, "WEBP", quality=85, method=4)
+    return buffer.getvalue()
+
+
+def _shown(photo: Path, size: int) -> bytes:
+    """A photo as the ascent saw it, as a WebP file without its metadata."""
+    from atlas.ascent import starts
+
+    buffer = io.BytesIO()
+    pixels = np.rint(starts.photo(photo, size) * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=85, method=4)
     return buffer.getvalue()
 
 

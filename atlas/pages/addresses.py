@@ -141,6 +141,11 @@ def maps(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
     return f"{_stem(atlas, layer, channel, recipe)}._maps.webp"
 
 
+def of_photo(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
+    """The photo that a rendering was made of."""
+    return f"{_stem(atlas, layer, channel, recipe)}._photo.webp"
+
+
 def exemplars(layer: str, channel: int) -> str:
     """The real images that excite a channel, in one picture."""
     return f"{layer}/{channel}._images.webp"

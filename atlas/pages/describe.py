@@ -210,6 +210,8 @@ def _renderings(
                 value["frames"] = {"address": addresses.frames(atlas, layer.name, number, recipe), **vars(made.frames)}
             if made.maps:
                 value["maps"] = {"address": addresses.maps(atlas, layer.name, number, recipe), **vars(made.maps)}
+            if made.of_photo:
+                value["photo"] = addresses.of_photo(atlas, layer.name, number, recipe)
         if rendering.error:
             value["error"] = rendering.error
         described[recipe] = value

@@ -33,7 +33,8 @@ class Maps:
 class Numbers:
     """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded.
 
-    ``attempt`` counts from 0, of at most ``attempts``; ``settled`` says whether it stopped before its last step.
+    ``attempt`` counts from 0, of at most ``attempts``; ``settled`` says whether it stopped before its last step;
+    ``of_photo`` whether the photo that it was made of is there too, in the same size.
     """
 
     width: int
@@ -48,6 +49,7 @@ class Numbers:
     trace: tuple[float, ...]
     frames: Frames | None
     maps: Maps | None
+    of_photo: bool
 
 
 def read_numbers(entry: Entry) -> Numbers:
@@ -68,6 +70,7 @@ def read_numbers(entry: Entry) -> Numbers:
         trace=() if trace is None else tuple(float(value) for value in trace[:, 0]),
         frames=_frames(record["frames"]) if "frames" in entry.artefacts else None,
         maps=None if maps is None else Maps(float(maps.min()), float(maps.max()), *map_size(*maps.shape[1:])),
+        of_photo="photo" in entry.artefacts,
     )
 
 

@@ -101,6 +101,8 @@ def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: 
         yield addresses.picture(atlas, layer.name, number, recipe, repeat), picture
     if "frames" in entry.artefacts:
         yield addresses.frames(atlas, layer.name, number, recipe), entry.artefacts["frames"].tobytes()
+    if "photo" in entry.artefacts:
+        yield addresses.of_photo(atlas, layer.name, number, recipe), entry.artefacts["photo"].tobytes()
 
 
 def _made(

@@ -64,7 +64,8 @@ class FramesView:
 
 @dataclass(frozen=True)
 class RenderingView:
-    """One rendering with all that is said of it; ``picture`` is None when there is none.
+    """One rendering with all that is said of it; ``picture`` is None when there is none, ``photo`` when it was not made
+    of one, or that is not known.
 
     ``repeats`` are the pictures that the same recipe made from other seeds; ``yaml`` is the configuration that makes
     just this picture, or the recipe of the picture of a whole layer.
@@ -81,6 +82,7 @@ class RenderingView:
     plot: Plot | None
     frames: FramesView | None
     maps: Picture | None
+    photo: Picture | None
     score_meaning: str
     yaml: str
 
@@ -176,13 +178,16 @@ def rendering_view(
         address = addresses.picture(atlas, layer.name, number, recipe, repeat)
         alt = f"The picture made for {name}" + (f", from another seed ({repeat})" if repeat else "")
         made.append(Picture(address, numbers.width if numbers else 0, numbers.height if numbers else 0, alt))
-    frames, maps = None, None
+    frames, maps, photo = None, None, None
     if numbers and numbers.frames:
         frames = FramesView(addresses.frames(atlas, layer.name, number, recipe), **vars(numbers.frames))
     if numbers and numbers.maps:
         alt = f"Where {name} is active: before the ascent at the left, on its picture at the right"
         address = addresses.maps(atlas, layer.name, number, recipe)
         maps = Picture(address, numbers.maps.width, numbers.maps.height, alt)
+    if numbers and numbers.of_photo:
+        address = addresses.of_photo(atlas, layer.name, number, recipe)
+        photo = Picture(address, numbers.width, numbers.height, f"The photo that recipe {recipe} was given")
     return RenderingView(
         recipe=recipe,
         state=rendering.state,
@@ -195,6 +200,7 @@ def rendering_view(
         plot=plot(numbers.trace) if numbers else None,
         frames=frames,
         maps=maps,
+        photo=photo,
         score_meaning=words.score_meaning(full),
         yaml=yaml,
     )

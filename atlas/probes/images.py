@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from atlas.canonical import digest
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
-from atlas.spec.probing import SCIKIT
+from atlas.resources import DEMO, demo_images
 from atlas.spec.problems import nearest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -173,14 +172,8 @@ def _coloured(image: Image.Image) -> Image.Image:
 
 def _listed(given: str) -> tuple[Path, list[Path]]:
     """The folder that names are counted from, and all files below it that are meant."""
-    if given == SCIKIT:
-        package = find_spec("skimage")
-        if package is None or package.origin is None:
-            raise AtlasError(
-                "images: expected the package scikit-image, received none; install atlas-microscope[demo], or name a "
-                "folder of images"
-            )
-        folder = Path(package.origin).parent / "data"
+    if given == DEMO:
+        folder = demo_images()
         return folder, sorted(folder.iterdir())
     path = Path(given)
     if path.is_dir():

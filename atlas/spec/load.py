@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from atlas.errors import AtlasError, NetworkError, WeightsError
+from atlas.resources import DEMO, demo_images
 from atlas.spec import marks
 from atlas.spec.class_names import read_class_names
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
 from atlas.spec.objectives import NO_PHOTO, Caricature
-from atlas.spec.probing import SCIKIT, Probes
+from atlas.spec.probing import Probes
 from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES
@@ -118,12 +119,12 @@ class _Reader:
             recipe = self.problems.validate(Recipe, merge(RECIPES[base].model_dump(mode="json"), changes), where)
             if recipe is not None:
                 self._check_photos(recipe, where)
-                result[name] = recipe.with_photos(lambda photo: str(self._path(photo, "recipes")))
+                result[name] = recipe.with_photos(lambda photo: str(self._photo(photo)))
         return result
 
     def _check_photos(self, recipe: Recipe, where: marks.Where) -> None:
         """Note photos of a recipe that are not there, and one that is not given."""
-        if recipe.start not in STARTS and not self._path(recipe.start, "recipes").is_file():
+        if recipe.start not in STARTS and not self._photo(recipe.start).is_file():
             said = f"expected {', '.join(STARTS)} or the path of a photo, received {recipe.start!r}"
             self.problems.note((*where, "start"), said)
         for place, term in enumerate(recipe.terms):
@@ -132,7 +133,7 @@ class _Reader:
                 continue
             if term.photo is None:
                 self.problems.note(at, NO_PHOTO)
-            elif not self._path(term.photo, "recipes").is_file():
+            elif not self._photo(term.photo).is_file():
                 self.problems.note(at, f"expected the path of a photo, received {term.photo!r}")
 
     def _ref(self, config: Config) -> NetworkRef | None:
@@ -170,6 +171,11 @@ class _Reader:
     def _path(self, given: str, key: str) -> Path:
         """A path as an absolute one: from the file's folder, or from the current directory if it came as an option."""
         return ((Path() if key in self.overrides else self.folder) / given).resolve()
+
+    def _photo(self, given: str) -> Path:
+        """The path of a photo that a recipe names: a file, or one of those that scikit-image brings."""
+        folder, _, name = given.partition("/")
+        return demo_images() / name if folder == DEMO and name else self._path(given, "recipes")
 
     def _preprocessing(self, given: str | Numbers | None) -> Preprocessing | None:
         if isinstance(given, Numbers):
@@ -238,11 +244,11 @@ class _Reader:
         if given is None:
             return None
         images = given.images
-        if images != SCIKIT:
+        if images != DEMO:
             path = self._path(images, "probes")
             images = str(path)
             if not path.is_dir() and not any(sign in given.images for sign in "*?["):
-                said = f"expected a folder of images, a pattern such as photos/*.jpg, or {SCIKIT}, received"
+                said = f"expected a folder of images, a pattern such as photos/*.jpg, or {DEMO}, received"
                 self.problems.note(("probes", "images"), f"{said} {given.images!r}, where there is none")
         if given.size and given.size < facts.smallest:
             said = f"expected at least {facts.smallest} pixels, which {facts.id} needs, received {given.size}"

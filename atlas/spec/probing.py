@@ -6,7 +6,6 @@ from pydantic import Field
 
 from atlas.spec.frozen import Frozen, PathText
 
-SCIKIT = "scikit-image"  # in the place of a folder: the pictures that this package brings
 PHOTOS = 24  # images at most whose feature maps are shown
 
 

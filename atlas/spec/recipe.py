@@ -103,6 +103,11 @@ class Recipe(Frozen):
         return tuple(dict.fromkeys(named))
 
     @property
+    def photo(self) -> str | None:
+        """The path of the photo that pictures are made of: the objective's first, or the start; None without one."""
+        return next(iter(self.photos), None if self.start in STARTS else self.start)
+
+    @property
     def looks_at_classes(self) -> bool:
         """Whether the objective needs the network's classifier."""
         return any(isinstance(term, Class) for term in self.terms)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from atlas.ascent import render as rendering
 from atlas.engine import run as running
@@ -47,6 +47,27 @@ def test_from_a_network_to_a_site(shell, config, tmp_path):
     again = shell("build", "toy.yaml")
     assert (again.code, again.err) == (0, "")
     assert again.lines == ["nothing to render: all 5 pictures are cached", "site: site/toy/index.html (unchanged)"]
+
+
+def test_a_photo_stands_beside_what_was_made_of_it(shell, config, tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    config.write_text(
+        config.read_text().replace(
+            "steps: 3}}", "steps: 3}, like: {base: caricature, size: 32, steps: 2, objective: {photo: photo.png}}}"
+        )
+    )
+    assert shell("build", "toy.yaml").code == 0
+    page = (tmp_path / "site/toy/first/index.html").read_text()
+    assert 'alt="The photo that recipe like was given"' in page
+    told = json.loads((tmp_path / "site/toy/first/layer.json").read_text())["whole"]["like"]
+    with Image.open(tmp_path / "site/toy" / told["photo"]) as shown:
+        assert shown.size == (32, 32)
+        fitted = ImageOps.fit(Image.fromarray(photo), (32, 32), Image.Resampling.LANCZOS)
+        apart = np.abs(np.asarray(shown.convert("RGB"), float) - np.asarray(fitted, float))
+    assert apart.mean() < 40  # of noise in a lossy file
+    assert list((tmp_path / "site/toy/first").glob("0*_photo*")) == []
+    assert check_site(tmp_path / "site") == []
 
 
 def test_quiet_prints_nothing(shell, config, tmp_path):

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import atlas.resources
 from atlas.errors import AtlasError
 from atlas.probes import images
 from atlas.probes.images import UnfitError, find_images, open_image
@@ -464,6 +465,6 @@ def test_the_pictures_of_scikit_image(monkeypatch):
     assert {source.label for source in found} == {""}
     for source in found:
         assert open_image(source.path, 32, "middle").std() > 0, source.name
-    monkeypatch.setattr(images, "find_spec", lambda name: None)
-    with pytest.raises(AtlasError, match=r"expected the package scikit-image.*atlas-microscope\[demo\]"):
+    monkeypatch.setattr(atlas.resources, "find_spec", lambda name: None)
+    with pytest.raises(AtlasError, match=r"scikit-image: expected this package.*atlas-microscope\[demo\]"):
         find_images("scikit-image")

@@ -52,6 +52,14 @@ def test_the_study_has_the_channel_its_neighbours_and_the_class():
     assert len(make_plan(request, "w")) == 4 * 13
 
 
+def test_the_demo_of_real_images_needs_no_file_beside_it():
+    channels, request = counts("photos")
+    assert channels == {"mixed3": 16, "mixed4": 16}
+    assert request.ref.weights == "embedded"
+    assert request.probes.images == "scikit-image"
+    assert {Path(name).is_file() for name in request.layers[0].recipes["cat"].photos} == {True}
+
+
 def test_the_schema_beside_the_configurations_is_the_program_s():
     assert json.loads((resource("configs") / "atlas.schema.json").read_text()) == json_schema()
 
