@@ -12,7 +12,6 @@ are made once, from the pictures of scikit-image. All of it takes about 10 minut
 """
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,8 @@ from atlas.engine.finding import findings
 from atlas.engine.mains import mains
 from atlas.engine.probing import IMAGES, Probing, looks
 from atlas.engine.study import study
-from atlas.engine.worker import Done, lossless
+from atlas.engine.webp import lossless
+from atlas.engine.worker import Done
 from atlas.networks.catalog import facts
 from atlas.networks.weights import locate
 from atlas.probes.images import find_images, open_image
@@ -58,7 +58,7 @@ PASSES = (
     ("VGG19, all 16 convolutions, 224 px", VGG, VGG_LAYERS, 224, 6 * TOGETHER),
 )
 SEARCHED = ("mixed3", "mixed4")
-SIDE, SHOWN, DRAWN = 192, 128, 80  # px: of the files, as the network is shown them, and of the layers' own pictures
+SIDE, SHOWN, DRAWN = 192, 299, 80  # px: of the files, as the network is shown them, and of the layers' own pictures
 
 
 def passes(out: Path, given: argparse.Namespace) -> Iterator[Row]:
@@ -187,7 +187,14 @@ def search(out: Path, count: int) -> None:
                 sys.exit(f"{work.recipe_name}: {one.error}")
     seconds = time.perf_counter() - began
     shutil.rmtree(out / f"store-{count}")
-    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6} {seconds}\n")
+    sys.stdout.write(f"{_peak()} {seconds}\n")
+
+
+def _peak() -> float:
+    """GB of this process's peak memory: getrusage counts from that of the process which started this one."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    [peak] = [line.split()[1] for line in status if line.startswith("VmHWM:")]
+    return int(peak) / 1e6
 
 
 def main() -> None:

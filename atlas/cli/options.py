@@ -13,7 +13,7 @@ ConfigFile = Annotated[
     typer.Argument(
         metavar="CONFIG",
         help="A YAML file, or one that travels with atlas: quickstart, inceptionv3, vgg19, vgg19-tutorial, "
-        "sea-cucumber.",
+        "photos, sea-cucumber.",
     ),
 ]
 WeightsOption = Annotated[

@@ -9,8 +9,9 @@ import numpy as np
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
-from atlas.engine.mains import Mains, keys_of, pixels
+from atlas.engine.mains import Mains, keys_of
 from atlas.engine.probing import IMAGES, Probing
+from atlas.engine.webp import pixels, stored
 from atlas.probes import near
 from atlas.probes.findings import Parts, company, find
 from atlas.probes.look import Looked, respond
@@ -66,7 +67,7 @@ class Finding(Study):
         grid = next(one.grid for _, one in parts())
         if self.images:
             drawn = list(sheets(found, self._image(store), grid, self.facts.receptive_field))
-            arrays["sheets"] = np.frombuffer(b"".join(drawn), np.uint8)
+            arrays["sheets"] = stored(b"".join(drawn))
             arrays["sheet_ends"] = np.cumsum([len(one) for one in drawn])
         arrays["channels"], arrays["keys"] = np.array(self.channels, np.int32), keys_of(self.pictures)
         arrays["told"] = self._told(arrays, names)
@@ -141,7 +142,7 @@ class Finding(Study):
             "images": {int(one): [sources[one].name if published else "", sources[one].label] for one in shown},
             "labels": labels,
         }
-        return np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
+        return stored(json.dumps(told, sort_keys=True).encode())
 
 
 def findings(layers: Sequence[Mains], setting: Setting, probing: Probing) -> list[Finding]:

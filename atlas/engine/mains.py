@@ -1,11 +1,9 @@
 """The main pictures of an atlas's layers, which studies are made of once all of a layer are there."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from atlas.engine.worker import Done
 from atlas.spec.facts import LayerFacts
@@ -51,12 +49,6 @@ def mains(plan: Plan, done: Mapping[str, Done]) -> list[Mains]:
             made = tuple(done[job.key] for job in group.jobs if done[job.key].checksum) if tried else ()
             found[group.layer.name] = Mains(group.layer, tuple(job.channel or 0 for job in group.jobs), made)
     return list(found.values())
-
-
-def pixels(data: bytes) -> np.ndarray:
-    """The pixels ``(h, w, 3) uint8`` of a file that the store has checked."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def keys_of(pictures: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
-from atlas.engine.probing import as_webp
+from atlas.engine.webp import lossy
 from atlas.probes.images import Source, UnfitError, open_image
 from atlas.probes.maps import feature_maps
 from atlas.spec.facts import NetworkFacts
@@ -77,7 +77,7 @@ class Photo(Study):
             arrays[f"{name}/largest"] = found[name].largest
             arrays[f"{name}/mean"] = found[name].mean
         grids = {name: list(found[name].grid) for name in self.layers}
-        yield Entry(wanted[0].key, {NAME: VERSION, "grids": grids}, as_webp(shown).tobytes(), arrays)
+        yield Entry(wanted[0].key, {NAME: VERSION, "grids": grids}, lossy(shown), arrays)
 
 
 def layers_before(facts: NetworkFacts, names: Sequence[str], available: Callable[[str], str | None]) -> tuple[str, ...]:

@@ -1,17 +1,16 @@
 """Real images through the network, in parts, by all layers at once. What a layer makes of a part is kept in the store
 under a key of the images' contents: images that stay are looked at once."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
+from atlas.engine.webp import lossy, stored
 from atlas.engine.worker import network as loaded
 from atlas.probes.images import Source
 from atlas.probes.look import Probe, pictures
@@ -28,7 +27,6 @@ VERSION = 1  # of what is computed here: it is part of every key
 PART = 128  # images of a part, at most
 SPLITS = 32  # times that parts are halved, at most: images of one content stay together
 IMAGES = ""  # in the place of a layer: the images themselves
-QUALITY = 82  # of the images as they are kept for the pages, WebP
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Look(Study):
         def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for numbers, shown in pictures(self.sources, self.size, self.options.crop, note):
                 if IMAGES in keys:
-                    kept.update(zip(map(str, numbers.tolist()), map(as_webp, shown), strict=True))
+                    kept.update(zip(map(str, numbers.tolist()), map(stored, map(lossy, shown)), strict=True))
                 yield numbers, shown
 
         def note(source: Source, why: str) -> None:
@@ -134,13 +132,6 @@ class Look(Study):
 def _probe(setting: Setting, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
     """The probe that a worker keeps from part to part: its graph is traced once."""
     return Probe(loaded(setting.ref, setting.weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
-
-
-def as_webp(shown: np.ndarray) -> np.ndarray:
-    """An image ``(h, w, 3) uint8`` as it is kept for the pages: a WebP file, ``(bytes,) uint8``."""
-    buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, "WEBP", quality=QUALITY, method=0)
-    return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
 def looks(probing: Probing, layers: Sequence[str], setting: Setting, store: Store) -> list[Look]:

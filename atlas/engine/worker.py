@@ -6,21 +6,17 @@ is made, and answers with states only, no pixels.
 
 import functools
 import importlib.metadata
-import io
 import os
 import signal
 import threading
 import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from PIL import Image
 
 from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
+from atlas.engine.webp import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
 
 KERNELS_KEPT = 2
 STATES = ("activated", "dead")  # of an entry
-FRAME_COLUMNS = 8
 working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
@@ -165,17 +160,17 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
         "weights": batch.setting.weights_digest,
     }
     artefacts = {
-        f"repeat-{number}": _bytes(lossless(picture)) for number, picture in enumerate(rendering.pictures[1:], 1)
+        f"repeat-{number}": stored(lossless(picture)) for number, picture in enumerate(rendering.pictures[1:], 1)
     }
     if "trace" in batch.record:
         artefacts["trace"] = rendering.trace
     if "maps" in batch.record:
         artefacts["maps"] = rendering.maps
     if "frames" in batch.record:
-        artefacts["frames"] = _bytes(frame_sheet(rendering.frames))
+        artefacts["frames"] = stored(frame_sheet(rendering.frames))
         record["frames"] = {"every": batch.frame_every, "steps": rendering.framed, "columns": FRAME_COLUMNS}
     if job.channel is None and batch.recipe.photo:
-        artefacts["photo"] = _bytes(_shown(Path(batch.recipe.photo), int(batch.recipe.size)))
+        artefacts["photo"] = stored(ascended_photo(batch.recipe.photo, int(batch.recipe.size)))
     entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
     if job.key in there:
         entry = _with_what_was_there(store, entry)
@@ -199,40 +194,6 @@ def _with_what_was_there(store: Store, entry: Entry) -> Entry:
         return entry
     kept = {name: value for name, value in before.record.items() if name == "frames"}
     return Entry(entry.key, kept | dict(entry.record), entry.picture, {**before.artefacts, **entry.artefacts})
-
-
-def lossless(picture: Any) -> bytes:
-    """A picture ``(h, w, 3) uint8`` as a lossless WebP file."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", lossless=True, quality=100, method=4)
-    return buffer.getvalue()
-
-
-def frame_sheet(frames: Any) -> bytes:
-    """The frames ``(count, h, w, 3) uint8`` of an ascent as one WebP file, FRAME_COLUMNS in a row."""
-    count, height, width, _ = frames.shape
-    rows = -(-count // FRAME_COLUMNS)
-    sheet = np.zeros((rows * height, FRAME_COLUMNS * width, 3), np.uint8)
-    for index, frame in enumerate(frames):
-        top, left = index // FRAME_COLUMNS * height, index % FRAME_COLUMNS * width
-        sheet[top : top + height, left : left + width] = frame
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "WEBP", quality=85, method=4)
-    return buffer.getvalue()
-
-
-def _shown(photo: Path, size: int) -> bytes:
-    """A photo as the ascent saw it, as a WebP file without its metadata."""
-    from atlas.ascent import starts
-
-    buffer = io.BytesIO()
-    pixels = np.rint(starts.photo(photo, size) * 255).astype(np.uint8)
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=85, method=4)
-    return buffer.getvalue()
-
-
-def _bytes(data: bytes) -> np.ndarray:
-    return np.frombuffer(data, np.uint8)
 
 
 @functools.lru_cache(maxsize=1)

@@ -228,10 +228,13 @@ def test_every_problem_of_a_configuration_in_one_go(shell, config):
     [
         (
             "quikstart",
-            "atlas: quikstart: expected a YAML file or one of inceptionv3, quickstart, sea-cucumber, vgg19-tutorial",
+            "atlas: quikstart: expected a YAML file or one of inceptionv3, photos, quickstart, sea-cucumber",
         ),
         ("no.yaml", "atlas: no.yaml: expected a configuration file, received a path where there is none"),
-        (".", "atlas: .: expected a YAML file or one of inceptionv3, quickstart, sea-cucumber, vgg19-tutorial, vgg19"),
+        (
+            ".",
+            "atlas: .: expected a YAML file or one of inceptionv3, photos, quickstart, sea-cucumber",
+        ),
     ],
 )
 def test_a_configuration_that_is_not_there(shell, name, sentence):

@@ -1,0 +1,56 @@
+"""Pictures as the files that entries hold, WebP, and back."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+FRAME_COLUMNS = 8
+SHOWN = 82  # quality of real images as they are kept for the pages
+
+
+def lossless(picture: np.ndarray) -> bytes:
+    """A picture ``(h, w, 3) uint8``, every pixel as it is."""
+    return _webp(picture, lossless=True, quality=100, method=4)
+
+
+def lossy(image: np.ndarray) -> bytes:
+    """A real image ``(h, w, 3) uint8`` as it was shown to the network, for the pages."""
+    return _webp(image, quality=SHOWN, method=0)
+
+
+def frame_sheet(frames: np.ndarray) -> bytes:
+    """The frames ``(count, h, w, 3) uint8`` of an ascent in one picture, FRAME_COLUMNS in a row."""
+    count, height, width, _ = frames.shape
+    rows = -(-count // FRAME_COLUMNS)
+    sheet = np.zeros((rows * height, FRAME_COLUMNS * width, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        top, left = index // FRAME_COLUMNS * height, index % FRAME_COLUMNS * width
+        sheet[top : top + height, left : left + width] = frame
+    return _webp(sheet, quality=85, method=4)
+
+
+def ascended_photo(path: str, size: int) -> bytes:
+    """The photo that an ascent began with, or went along, as it saw it; without the file's metadata."""
+    from atlas.ascent.starts import photo
+
+    return lossy(np.rint(photo(Path(path), size) * 255).astype(np.uint8))
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """The pixels ``(h, w, 3) uint8`` of a file that the store has checked."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def stored(data: bytes) -> np.ndarray:
+    """A file as an entry's artefact ``(bytes,) uint8``."""
+    return np.frombuffer(data, np.uint8)
+
+
+def _webp(picture: np.ndarray, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", **options)
+    return buffer.getvalue()
