@@ -28,16 +28,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 from promises import Row, table
 
 from atlas.engine.batches import Setting
+from atlas.engine.encode import lossless
 from atlas.engine.finding import findings
 from atlas.engine.mains import mains
 from atlas.engine.probing import IMAGES, Probing, looks
 from atlas.engine.study import study
-from atlas.engine.webp import lossless
 from atlas.engine.worker import Done
 from atlas.networks.catalog import facts
 from atlas.networks.weights import locate
-from atlas.probes.images import find_images, open_image
+from atlas.probes.images import open_image
 from atlas.probes.look import TOGETHER, Probe
+from atlas.probes.sources import find_images
 from atlas.resources import DEMO
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef

@@ -13,9 +13,10 @@ from atlas.networks.cut import activations
 from atlas.networks.load import Network
 from atlas.networks.weights import available
 from atlas.probes.findings import Findings, Parts, find
-from atlas.probes.images import Source, UnfitError, find_images, open_image
+from atlas.probes.images import UnfitError, open_image
 from atlas.probes.look import TOGETHER, Looked, Probe, pictures
 from atlas.probes.sheets import seen
+from atlas.probes.sources import Source, find_images
 from atlas.spec.request import Request
 
 Image = str | Path | np.ndarray

@@ -11,8 +11,8 @@ import numpy as np
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
+from atlas.engine.encode import pixels
 from atlas.engine.mains import Mains, keys_of
-from atlas.engine.webp import pixels
 from atlas.errors import NetworkError
 from atlas.probes.classes import VERSION, named, raised
 from atlas.spec.plan import Job

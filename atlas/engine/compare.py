@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
+from atlas.engine.encode import pixels
 from atlas.engine.mains import Mains, keys_of
-from atlas.engine.webp import pixels
 from atlas.probes.likeness import VERSION, likeness
 from atlas.spec.plan import Job
 from atlas.store.entry import Entry

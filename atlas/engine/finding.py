@@ -9,9 +9,9 @@ import numpy as np
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
+from atlas.engine.encode import pixels, stored
 from atlas.engine.mains import Mains, keys_of
 from atlas.engine.probing import IMAGES, Probing
-from atlas.engine.webp import pixels, stored
 from atlas.probes import near
 from atlas.probes.findings import Parts, company, find
 from atlas.probes.look import Looked, respond

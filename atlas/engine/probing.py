@@ -1,6 +1,7 @@
 """Real images through the network, in parts, by all layers at once. What a layer makes of a part is kept in the store
 under a key of the images' contents: images that stay are looked at once."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,10 +11,10 @@ import numpy as np
 
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
-from atlas.engine.webp import lossy, stored
+from atlas.engine.encode import quick, stored
 from atlas.engine.worker import network as loaded
-from atlas.probes.images import Source
 from atlas.probes.look import Probe, pictures
+from atlas.probes.sources import Source
 from atlas.spec.plan import Job
 from atlas.spec.probing import Probes
 from atlas.store.entry import Entry
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from atlas.networks.load import Network
 
 LOOK = "looks"  # the kind of study
-VERSION = 1  # of what is computed here: it is part of every key
+VERSION = 2  # of what is computed here: it is part of every key
 PART = 128  # images of a part, at most
 SPLITS = 32  # times that parts are halved, at most: images of one content stay together
 IMAGES = ""  # in the place of a layer: the images themselves
@@ -33,7 +34,7 @@ IMAGES = ""  # in the place of a layer: the images themselves
 class Probing:
     """The images of a build, and how they are looked at: ``size`` px a side, by the network that ``identity`` names.
 
-    ``sources`` are in the order of their contents, as ``probes.images`` finds them.
+    ``sources`` are in the order of their contents, as ``probes.sources`` finds them.
     """
 
     identity: str
@@ -42,19 +43,19 @@ class Probing:
     size: int
 
     @cached_property
-    def parts(self) -> list[tuple[int, ...]]:
+    def parts(self) -> list[range]:
         """The images' numbers in parts, by their contents: one part changes when an image comes or goes, or becomes two
         or one."""
-        waiting: list[tuple[tuple[int, ...], str]] = [(tuple(range(len(self.sources))), "")]  # with how digests begin
+        waiting = [(range(len(self.sources)), "")]  # with how the digests begin
         found = []
         while waiting:
             part, start = waiting.pop()
             if len(part) <= PART or len(start) == SPLITS:
                 found.append(part)
                 continue
-            for bit in "10":
-                own = tuple(number for number in part if self._bits[number].startswith(start + bit))
-                waiting += [(own, start + bit)] if own else []
+            middle = bisect_left(self._bits, f"{start}1", part.start, part.stop)
+            halves = (range(middle, part.stop), f"{start}1"), (range(part.start, middle), f"{start}0")
+            waiting += [half for half in halves if half[0]]
         return found
 
     @cached_property
@@ -110,7 +111,7 @@ class Look(Study):
         def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for numbers, shown in pictures(self.sources, self.size, self.options.crop, note):
                 if IMAGES in keys:
-                    kept.update(zip(map(str, numbers.tolist()), map(stored, map(lossy, shown)), strict=True))
+                    kept.update(zip(map(str, numbers.tolist()), map(stored, map(quick, shown)), strict=True))
                 yield numbers, shown
 
         def note(source: Source, why: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
-from atlas.engine.webp import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
+from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
 from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job

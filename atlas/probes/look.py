@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.probes.images import Source, UnfitError, open_image
+from atlas.probes.images import UnfitError, open_image
+from atlas.probes.sources import Source
 
 if TYPE_CHECKING:
     from atlas.networks.cut import Cut

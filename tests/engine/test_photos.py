@@ -14,8 +14,9 @@ from atlas.engine.photos import Photos, layers_before
 from atlas.engine.record import atlas_record
 from atlas.engine.run import run
 from atlas.networks.load import load
-from atlas.probes.images import Source, open_image
+from atlas.probes.images import open_image
 from atlas.probes.maps import feature_maps
+from atlas.probes.sources import Source
 from atlas.store.store import Store
 
 CONFIG = """

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Request
 
-from atlas.engine.webp import FRAME_COLUMNS, frame_sheet
+from atlas.engine.encode import FRAME_COLUMNS, frame_sheet
 from atlas.pages.serve import serve
 from atlas.pages.write import write_atlas
 from atlas.store.store import Store

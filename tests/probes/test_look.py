@@ -9,8 +9,9 @@ from PIL import Image
 
 from atlas.networks.load import load
 from atlas.probes import look
-from atlas.probes.images import Source, open_image
+from atlas.probes.images import open_image
 from atlas.probes.look import MAP, TOGETHER, Looked, Probe, pictures, respond
+from atlas.probes.sources import Source
 from atlas.spec.facts import NetworkRef, Preprocessing
 
 SIZE = 58  # maps of 58 and 29 positions: patches of 3 and of 2, which do not come out even

@@ -1,4 +1,4 @@
-"""Pictures as the files that entries hold, WebP, and back."""
+"""Pictures as the files that entries hold, and back."""
 
 import io
 from pathlib import Path
@@ -8,28 +8,34 @@ import numpy as np
 from PIL import Image
 
 FRAME_COLUMNS = 8
-SHOWN = 82  # quality of real images as they are kept for the pages
+SHOWN = 82  # quality of real images on the pages
+PASSED = 85  # of those that are only kept to make the pages' sheets of
 
 
 def lossless(picture: np.ndarray) -> bytes:
-    """A picture ``(h, w, 3) uint8``, every pixel as it is."""
-    return _webp(picture, lossless=True, quality=100, method=4)
+    """A picture ``(h, w, 3) uint8`` as a WebP file, every pixel as it is."""
+    return _saved(picture, "WEBP", lossless=True, quality=100, method=4)
 
 
 def lossy(image: np.ndarray) -> bytes:
-    """A real image ``(h, w, 3) uint8`` as it was shown to the network, for the pages."""
-    return _webp(image, quality=SHOWN, method=0)
+    """A real image ``(h, w, 3) uint8`` as it was shown to the network, as a WebP file for the pages."""
+    return _saved(image, "WEBP", quality=SHOWN, method=0)
+
+
+def quick(image: np.ndarray) -> bytes:
+    """The same as a JPEG file, in a sixth of the time."""
+    return _saved(image, "JPEG", quality=PASSED)
 
 
 def frame_sheet(frames: np.ndarray) -> bytes:
-    """The frames ``(count, h, w, 3) uint8`` of an ascent in one picture, FRAME_COLUMNS in a row."""
+    """The frames ``(count, h, w, 3) uint8`` of an ascent in one picture, FRAME_COLUMNS in a row, as a WebP file."""
     count, height, width, _ = frames.shape
     rows = -(-count // FRAME_COLUMNS)
     sheet = np.zeros((rows * height, FRAME_COLUMNS * width, 3), np.uint8)
     for index, frame in enumerate(frames):
         top, left = index // FRAME_COLUMNS * height, index % FRAME_COLUMNS * width
         sheet[top : top + height, left : left + width] = frame
-    return _webp(sheet, quality=85, method=4)
+    return _saved(sheet, "WEBP", quality=85, method=4)
 
 
 def ascended_photo(path: str, size: int) -> bytes:
@@ -50,7 +56,7 @@ def stored(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8)
 
 
-def _webp(picture: np.ndarray, **options: Any) -> bytes:
+def _saved(picture: np.ndarray, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", **options)
+    Image.fromarray(picture).save(buffer, kind, **options)
     return buffer.getvalue()

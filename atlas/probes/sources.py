@@ -1,0 +1,178 @@
+"""Which real images there are on disk, and what is in each: names and contents, no pixels.
+
+Paths are plain strings here, since tens of thousands of them are looked at in every build.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from atlas.canonical import digest
+from atlas.errors import AtlasError
+from atlas.files import write_atomically
+from atlas.resources import DEMO, demo_images
+from atlas.spec.problems import nearest
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+Stamps = dict[str, list[int]]  # of files by name: what changes when a file does
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image: its path, its name inside the folder, the label it has by its own folder, and its content's sha256.
+
+    ``label`` is empty for an image that lies in no folder of its own, ``digest`` for one that cannot be read.
+    """
+
+    path: str
+    name: str
+    label: str
+    digest: str
+
+
+def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[Source, ...]:
+    """The images of a folder or of a pattern with ``*``, in the order of their contents; of more than ``limit``, so
+    many that ``seed`` draws by their names: of those that are drawn most stay when others come or go.
+
+    Content is read once: what a file's size and time say is unchanged is remembered in the user's cache folder.
+
+    Raises AtlasError when there is no such folder, or no image in it.
+    """
+    root, stamps = _stamped(given)
+    chosen = sorted(stamps)
+    if limit is not None and len(chosen) > limit:
+        chosen = sorted(chosen, key=lambda name: digest([seed, _readable(name)]))[:limit]
+    found = _sources(root, {name: stamps[name] for name in chosen})
+    return tuple(sorted(found, key=lambda source: (source.digest, source.path)))
+
+
+def find_photos(given: str, patterns: Sequence[str], most: int) -> tuple[Source, ...]:
+    """The images of a folder or of a pattern that ``patterns`` name, each once: in their order, and in that of names
+    where one names several. A pattern is an image's own name, or has ``*`` for any letters, ``/`` among them.
+
+    Raises AtlasError as ``find_images``, when a pattern names no image, and when all name more than ``most``.
+    """
+    root, stamps = _stamped(given)
+    chosen: Stamps = {}
+    for pattern in patterns:
+        found = [pattern] if pattern in stamps else [name for name in sorted(stamps) if fnmatchcase(name, pattern)]
+        if not found:
+            raise AtlasError(
+                f"probes.photos: expected names of images in {given}, or patterns such as cats/*.jpg, received "
+                f"{pattern!r}, which none of its {len(stamps):,} images has{nearest(pattern, stamps)}"
+            )
+        chosen |= {name: stamps[name] for name in found}
+    if len(chosen) > most:
+        raise AtlasError(
+            f"probes.photos: expected at most {most} images, received patterns that name {len(chosen):,}; name fewer"
+        )
+    return tuple(_sources(root, chosen))
+
+
+def _stamped(given: str) -> tuple[str, Stamps]:
+    """The folder that names are counted from, and the images below it that are meant."""
+    root, names = _listed(given)
+    images = (name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES)
+    stamps = {name: found for name in images if (found := _stamp(os.path.join(root, name)))}
+    if not stamps:
+        raise AtlasError(f"{given}: expected images ({', '.join(SUFFIXES)}), found none; name a folder that has some")
+    return root, stamps
+
+
+def _sources(root: str, stamps: Stamps) -> list[Source]:
+    """Images by their names, in the order in which they are given."""
+    digests = _digests(root, stamps)
+    found = []
+    for name in stamps:
+        said = _readable(name)
+        label, inside, _ = said.partition("/")
+        found.append(Source(os.path.join(root, name), said, label if inside else "", digests[name]))
+    return found
+
+
+def _listed(given: str) -> tuple[str, list[str]]:
+    """The folder that names are counted from, and the names of all files below it that are meant."""
+    if given == DEMO:
+        folder = str(demo_images())
+        return folder, os.listdir(folder)
+    path = Path(given)
+    if path.is_dir():
+        return str(path), list(_below(str(path)))
+    fixed = path.parts
+    place = next((index for index, part in enumerate(fixed) if any(sign in part for sign in "*?[")), None)
+    if place is None:
+        raise AtlasError(f"{given}: expected a folder of images, or a pattern with *, found neither; check the path")
+    root = Path(*fixed[:place]) if place else Path()
+    every = (*fixed[place:], "*") if fixed[-1] == "**" else fixed[place:]  # which alone means folders
+    return str(root), [found.relative_to(root).as_posix() for found in root.glob("/".join(every))]
+
+
+def _below(folder: str) -> Iterator[str]:
+    """The names of all files below a folder. Links are followed, but for those to a folder that they lie in."""
+    above: dict[str, tuple[str, ...]] = {folder: (os.path.realpath(folder),)}
+    for here, folders, names in os.walk(folder, followlinks=True):
+        inside = os.path.relpath(here, folder)
+        yield from names if inside == "." else (f"{inside}/{name}" for name in names)
+        own = above.pop(here)
+        for name in list(folders):
+            path = os.path.join(here, name)
+            real = os.path.realpath(path)
+            if real in own:
+                folders.remove(name)
+            else:
+                above[path] = (*own, real)
+
+
+def _readable(name: str) -> str:
+    """A name as text, also where its bytes are none."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _digests(root: str, stamps: Stamps) -> dict[str, str]:
+    """sha256 of each file by its name; empty for one that cannot be read."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
+    place = cache / f"{digest(os.path.realpath(root))[:32]}.json"
+    known = _remembered(place)
+    new = [name for name, stamp in stamps.items() if known.get(name, [])[:-1] != stamp]
+    with ThreadPoolExecutor() as pool:
+        read = dict(zip(new, pool.map(lambda name: _digest(os.path.join(root, name)), new), strict=True))
+    found = {name: read[name] if name in read else str(known[name][-1]) for name in stamps}
+    if new:
+        rows = {name: [*stamps[name], value] for name, value in read.items() if value}
+        with contextlib.suppress(AtlasError):  # it is read again next time
+            write_atomically(place, json.dumps({**known, **rows}).encode())
+    return found
+
+
+def _remembered(place: Path) -> dict[str, list[Any]]:
+    try:
+        known = json.loads(place.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and all(isinstance(row, list) for row in known.values()) else {}
+
+
+def _stamp(path: str) -> list[int]:
+    """What changes when a file does; nothing where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else []
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
