@@ -172,6 +172,7 @@ def real_images(atlas: Atlas, layer: Layer, channel: Channel, found: Found | Non
         return None
     row, arrays = found.rows[channel.number], found.arrays
     count = int(found.record["images"])
+    active = words.percent(float(arrays["active"][row]))  # of one position: of all images that are not silent
     top, spread = (_exemplars(layer, channel, found, kind, row) for kind in ("top", "spread"))
     tiles = found.record["tiles"]
     side = int(tiles["side"])
@@ -194,7 +195,7 @@ def real_images(atlas: Atlas, layer: Layer, channel: Channel, found: Found | Non
                 "its largest activation",
                 f"{words.score(float(arrays['peak'][row]))}, {_above(arrays['peak_below'][row])}",
             ),
-            ("active", f"at {words.percent(float(arrays['active'][row]))} of positions"),
+            *([] if found.record["grid"] == [1, 1] else [("active", f"at {active} of positions")]),
             ("silent", f"in {words.percent(float(arrays['silent'][row]))} of images"),
         ),
         histogram=_histogram(arrays, row),

@@ -201,7 +201,7 @@ def rendering_view(
         frames=frames,
         maps=maps,
         photo=photo,
-        score_meaning=words.score_meaning(full),
+        score_meaning=words.score_meaning(full, layer.kind),
         yaml=yaml,
     )
 

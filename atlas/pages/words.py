@@ -123,13 +123,15 @@ def raises_channel(recipe: Any) -> bool:
     return own and found[0].get("weight", 1) > 0
 
 
-def score_meaning(recipe: Any) -> str:
-    """What the score of a recipe measures, for the axis of its plot."""
+def score_meaning(recipe: Any, kind: str = "") -> str:
+    """What the score of a recipe measures in a layer of a kind, for the axis of its plot."""
     found = terms(recipe)
     if not found:
         return "what the recipe raises"
     if len(found) > 1:
         return "the weighted sum of " + ", ".join(_meaning(term).removeprefix("minus ") for term in found)
+    if kind == "classes" and raises_channel(recipe):
+        return "the class’s logit"
     return _meaning(found[0])
 
 

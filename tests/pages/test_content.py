@@ -262,3 +262,5 @@ def test_what_every_objective_raises_has_words() -> None:
         assert "what the objective" not in score_meaning({"objective": {"name": name}})
     caricature = score_meaning({"objective": {"name": "caricature", "layer": "mixed3"}})
     assert caricature == "how far the activations of mixed3 go along the photo’s own, which are at 1"
+    assert score_meaning({"objective": {"name": "channel"}}, "classes") == "the class’s logit"
+    assert score_meaning({"objective": {"name": "channel", "weight": -1}}, "classes").startswith("minus the channel")
