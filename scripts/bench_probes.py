@@ -89,7 +89,7 @@ def _turns(
     def forward(pixels: Any) -> Any:
         return activations(deepest.see(tf.cast(pixels, tf.float32) / 255.0), deepest.main)
 
-    probe = Probe(network.cut(layers[0], also=layers[1:]), size, Probes(images=DEMO).exemplars)
+    probe = Probe(network.cuts(layers, size), size, Probes(images=DEMO).exemplars)
     sources = [source for source in find_images(DEMO) if source.digest][:count]
     shown = np.stack([open_image(source.path, size, "middle") for source in sources])
     shown = np.concatenate([shown] * -(-count // len(shown)))[:count]

@@ -5,6 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atlas.networks.answers import catalog
 from atlas.networks.load import Network, load
 from atlas.networks.weights import ensure
@@ -21,7 +23,7 @@ def ask(
     **given: Any,
 ) -> Request:
     """The request for one layer, for all where it is None. Raises ConfigError with every problem."""
-    numbers = [channels] if isinstance(channels, int) else [0] if channels is None else list(channels)
+    numbers = [0] if channels is None else np.atleast_1d(channels).tolist()
     chosen = {"name": layer, "channels": ",".join(str(int(number)) for number in numbers)}
     data = {"network": _named(network), "recipes": {"shown": dict(recipe)}, **({"layers": [chosen]} if layer else {})}
     return check_request(data | {key: value for key, value in given.items() if value is not None}, catalog())

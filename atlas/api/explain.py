@@ -11,6 +11,7 @@ from atlas.api.ask import ask, loaded, only
 from atlas.api.images import Exemplars, exemplars, one_part
 from atlas.api.pictures import maximize
 from atlas.ascent.render import Rendering
+from atlas.errors import NetworkError
 from atlas.networks.class_names import class_names
 from atlas.networks.load import Network
 from atlas.probes import near
@@ -154,7 +155,12 @@ def _classes(
     if called is None:
         return (), (), ()
     said = _said(called.classes[0], called.probabilities[0], names)
-    moved = raised(network, layer, [picture.picture], [channel], SAID) if not _is_head(network, layer) else None
+    if _is_head(network, layer):
+        return said, (), ()
+    try:
+        moved = raised(network, layer, [picture.picture], [channel], SAID)
+    except NetworkError:  # pictures are resized behind the layer
+        return said, (), ()
     if moved is None:
         return said, (), ()
     up = [one for one in _said(moved.raised[0], moved.raised_by[0], names) if one[1] > 0]

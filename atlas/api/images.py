@@ -20,6 +20,7 @@ from atlas.probes.sources import Source, find_images
 from atlas.spec.request import Request
 
 Image = str | Path | np.ndarray
+CROPS = ("middle", "squeeze")
 
 
 @dataclass(frozen=True)
@@ -77,23 +78,27 @@ def feature_maps(
     Raises: ConfigError with every problem in the arguments; AtlasError for an image that cannot be read.
     """
     request = ask(network, None, None, {}, weights=weights, preprocessing=preprocessing, classes=classes)
+    side = _side(request, size)
+    if crop not in CROPS:
+        raise AtlasError(f"crop: expected {' or '.join(CROPS)}, received {crop!r}")
+    if layers is not None and not layers:
+        raise AtlasError("layers: expected at least one layer, received none; leave layers out for all")
     net = loaded(request)
     given = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
     if not given:
         raise AtlasError("images: expected at least one image, received none")
-    pixels = [_pixels(one, size or request.facts.size, crop) for one in given]
+    pixels = [_pixels(one, side, crop) for one in given]
     if len({one.shape for one in pixels}) > 1:
         shapes = ", ".join(sorted({str(one.shape) for one in pixels}))
         raise AtlasError(f"images: expected pixels of one size, received {shapes}; give paths, or make them alike")
     names = list(layers) if layers is not None else _reached(net, request)
-    cut = net.cut(names[0], also=names[1:])
-    parts = []
-    for first in range(0, len(pixels), TOGETHER):
-        shown = np.stack(pixels[first : first + TOGETHER]).astype(np.float32) / np.float32(255)
-        looked = cut.see(shown)
-        parts.append([np.asarray(activations(looked, sight)) for sight in cut.sights])
-    whole = [np.concatenate(found) for found in zip(*parts, strict=True)]
-    return {sight.layer: found for sight, found in zip(cut.sights, whole, strict=True)}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for cut in net.cuts(list(parts), pixels[0].shape[0]):
+        for first in range(0, len(pixels), TOGETHER):
+            looked = cut.see(np.stack(pixels[first : first + TOGETHER]).astype(np.float32) / np.float32(255))
+            for sight in cut.sights:
+                parts[sight.layer].append(np.asarray(activations(looked, sight)))
+    return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 def exemplars(
@@ -119,13 +124,15 @@ def exemplars(
 
     Raises: ConfigError with every problem in the arguments; AtlasError when there are no images that can be shown.
     """
-    request = ask(network, layer, channels, {}, weights=weights, preprocessing=preprocessing, classes=classes)
+    probes = {"images": str(images), "limit": limit, "seed": seed, "size": size, "exemplars": k}
+    asked = {"weights": weights, "preprocessing": preprocessing, "classes": classes, "probes": probes}
+    request = ask(network, layer, channels, {}, **asked)
     one = only(request)
     chosen = tuple(range(one.facts.channels)) if channels is None else one.channels
     sources = find_images(str(images), limit, seed)
     skipped: dict[str, str] = {}
     side = size or request.facts.size
-    probe = Probe(loaded(request).cut(one.facts.name), side, k)
+    probe = Probe([loaded(request).cut(one.facts.name)], side, k)
     shown = pictures(sources, side, "middle", lambda source, why: skipped.update({source.name: why}))
     numbers, found = probe.look(shown)
     if not found:
@@ -154,6 +161,19 @@ def _pixels(image: Image, size: int, crop: str) -> np.ndarray:
         return open_image(str(image), size, crop)
     except UnfitError as error:
         raise AtlasError(f"{image}: expected an image, received {error}") from error
+    except OSError as error:
+        raise AtlasError(f"{image}: expected an image, received: {error.strerror}; check the path") from error
+
+
+def _side(request: Request, size: int | None) -> int:
+    """The side in px that images are shown at."""
+    facts = request.facts
+    if size is None:
+        return facts.size
+    if size < facts.smallest or (facts.resizes and size != facts.size):
+        wanted = f"{facts.size}" if facts.resizes else f"at least {facts.smallest}"
+        raise AtlasError(f"size: expected {wanted} pixels for {facts.id}, received {size}")
+    return size
 
 
 def _reached(network: Network, request: Request) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+
 from atlas.api.ask import ask, loaded, only
 from atlas.ascent.render import Rendering
 from atlas.ascent.show import renderings
@@ -50,6 +52,7 @@ def maximize(
     one = only(request)
     if channels is None and not one.recipes["shown"].whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
-    wanted = one.channels if channels is None or isinstance(channels, int) else [int(number) for number in channels]
+    alone = channels is None or np.ndim(channels) == 0
+    wanted = one.channels if alone else np.asarray(channels).tolist()
     made = renderings(loaded(request), one.facts.name, wanted, one.recipes["shown"], frame_every)
-    return made[0] if channels is None or isinstance(channels, int) else made
+    return made[0] if alone else made

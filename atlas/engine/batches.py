@@ -48,10 +48,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Study:
-    """Something to be found out. Small and picklable: all that a worker anywhere needs.
+    """Something to be found out. Picklable: all that a worker anywhere needs.
 
-    ``layer`` is what it is about: a layer, or a photo by its name. ``recipe_name`` is the kind of study, in the place
-    of a recipe's name in logs and reports. ``jobs`` are the entries that it makes, of no channel.
+    ``layer`` is what it is about: a layer, a photo by its name, or the images themselves. ``recipe_name`` is the kind
+    of study, in the place of a recipe's name in logs and reports. ``jobs`` are the entries that it makes, of no
+    channel.
     """
 
     setting: Setting

@@ -43,10 +43,25 @@ class Finding(Study):
     images: tuple[str, ...]
     channels: tuple[int, ...]
     pictures: tuple[str, ...]
-    before: tuple[tuple[str, ...], tuple[int, ...]] | None
+    before: tuple[str, tuple[str, ...], tuple[int, ...]] | None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The layers that must have been shown the images."""
+        return (self.layer,) if self.before is None else (self.before[0], self.layer)
 
     def entries(self, network: "Network", store: Store, wanted: Sequence[Job]) -> Iterator[Entry]:
-        """The one entry: arrays of ``findings.Findings``, of the pictures, of labels, and the sheets of the pages."""
+        """The one entry: arrays of ``findings.Findings``, of the pictures, of labels, and the sheets of the pages.
+
+        One thread throughout, for the same bytes on every run.
+        """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            record, arrays = self._found(network, store)
+        yield Entry(wanted[0].key, record, b"", arrays)
+
+    def _found(self, network: "Network", store: Store) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         parts = self._parts(store, self.looks)
         numbers = [number for some, _ in parts() for number in some.tolist()]
         count = len(numbers)
@@ -60,7 +75,7 @@ class Finding(Study):
         arrays = {**vars(found), **self._pictures(network, store, parts, places)}
         [arrays["with"], arrays["with_value"]] = vars(company(parts, self.channels)[0]).values()
         if self.before:
-            looks, channels = self.before
+            _, looks, channels = self.before
             across = company(parts, self.channels, self._parts(store, looks), channels)
             for name, one in zip(("before", "after"), across, strict=True):
                 arrays[name], arrays[f"{name}_value"] = one.channel, one.value
@@ -76,7 +91,7 @@ class Finding(Study):
         about = {"images": count, "grid": list(grid), "tiles": tiles, "layout": self.probing.options.layout}
         record = {NAME: VERSION, "layer": self.layer, **about}
         told = skipped[:TOLD] if self.probing.options.publish_images else []
-        yield Entry(wanted[0].key, {**record, "skipped": len(skipped), "skipped_names": told}, b"", arrays)
+        return {**record, "skipped": len(skipped), "skipped_names": told}, arrays
 
     def _parts(self, store: Store, looks: tuple[str, ...]) -> Parts:
         def parts() -> Iterator[tuple[np.ndarray, Looked]]:
@@ -148,7 +163,7 @@ class Finding(Study):
 def findings(layers: Sequence[Mains], setting: Setting, probing: Probing) -> list[Finding]:
     """What there is to find out of every layer of which all main pictures were tried."""
     found: list[Finding] = []
-    before: tuple[tuple[str, ...], tuple[int, ...]] | None = None
+    before: tuple[str, tuple[str, ...], tuple[int, ...]] | None = None
     images = probing.looks(IMAGES) if probing.options.publish_images else ()
     for one in layers:
         looks = probing.looks(one.layer)
@@ -177,5 +192,5 @@ def findings(layers: Sequence[Mains], setting: Setting, probing: Probing) -> lis
                     before=before,
                 )
             )
-        before = looks, one.asked
+        before = one.layer, looks, one.asked
     return found

@@ -68,7 +68,7 @@ class Photo(Study):
         Raises: ValueError when the photo cannot be shown.
         """
         try:
-            shown = open_image(self.source.path, self.size, self.crop)
+            shown = open_image(self.source.path, self.size, self.crop, self.source.digest)
         except UnfitError as error:
             raise ValueError(f"expected an image, received {error}") from error
         found = feature_maps(network.cut(self.layers[-1], also=self.layers[:-1]), shown)

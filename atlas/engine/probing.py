@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOOK = "looks"  # the kind of study
 VERSION = 2  # of what is computed here: it is part of every key
 PART = 128  # images of a part, at most
-SPLITS = 32  # times that parts are halved, at most: images of one content stay together
+SPLITS = 32  # times that parts are halved, at most
 IMAGES = ""  # in the place of a layer: the images themselves
 
 
@@ -50,8 +50,8 @@ class Probing:
         found = []
         while waiting:
             part, start = waiting.pop()
-            if len(part) <= PART or len(start) == SPLITS:
-                found.append(part)
+            if len(part) <= PART or len(start) == SPLITS:  # those of one content are told apart by their place alone
+                found += [part[first : first + PART] for first in range(0, len(part), PART)] or [part]
                 continue
             middle = bisect_left(self._bits, f"{start}1", part.start, part.stop)
             halves = (range(middle, part.stop), f"{start}1"), (range(part.start, middle), f"{start}0")
@@ -132,7 +132,7 @@ class Look(Study):
 @lru_cache(maxsize=1)
 def _probe(setting: Setting, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
     """The probe that a worker keeps from part to part: its graph is traced once."""
-    return Probe(loaded(setting.ref, setting.weights_digest).cut(layers[0], also=layers[1:]), size, exemplars)
+    return Probe(loaded(setting.ref, setting.weights_digest).cuts(layers, size), size, exemplars)
 
 
 def looks(probing: Probing, layers: Sequence[str], setting: Setting, store: Store) -> list[Look]:

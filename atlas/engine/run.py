@@ -130,8 +130,9 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
     waiting = [one for one in missing if isinstance(one, Finding)]
     if not build.probing or not waiting:
         return missing
-    shown = [one.layer for one in waiting] + ([IMAGES] if build.probing.options.publish_images else [])
-    first = looks(build.probing, shown, setting, build.store)
+    shown = [layer for one in waiting for layer in one.shown]
+    shown += [IMAGES] if build.probing.options.publish_images else []
+    first = looks(build.probing, list(dict.fromkeys(shown)), setting, build.store)
     others = [one for one in missing if not isinstance(one, Finding)]
     if broken := [outcome.broken[job.key] for one in first for job in one.jobs if job.key in outcome.broken]:
         for one in waiting:
@@ -167,7 +168,8 @@ def run(
         "missing": sum(len(batch.jobs) for batch in batches),
         "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
     }
-    pool = _pool(build, max(len(batches), len(plan.groups)))
+    parts = len(build.probing.parts) if build.probing else 0
+    pool = _pool(build, max(len(batches), len(plan.groups), parts))
     log = Log(build.store, about)
     state = "stopped"
     try:
@@ -236,8 +238,8 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
     ]
 
 
-def _pool(build: Build, batches: int) -> Pool:
-    """The workers that a build asks for, no more than it has batches."""
+def _pool(build: Build, most: int) -> Pool:
+    """The workers that a build asks for, no more than it has things to do at once."""
     compute, address = build.compute, build.store.address
     if compute.backend == "sequential":
         return Here()
@@ -246,5 +248,5 @@ def _pool(build: Build, batches: int) -> Pool:
             f"store {address}: expected a folder or an object store, received the memory of one process, which "
             "workers do not share; name another store, or take backend: sequential"
         )
-    count = min(worker_count(compute), batches)
+    count = min(worker_count(compute), most)
     return Dask(compute.scheduler, count) if compute.backend == "dask" else Processes(count)

@@ -32,6 +32,7 @@ def facts(ref: NetworkRef) -> NetworkFacts:
         smallest=found.smallest,
         paper=family.paper,
         note=_note(found),
+        resizes=found.fixed is not None,
     )
 
 

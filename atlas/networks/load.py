@@ -55,6 +55,15 @@ class Network:
             size = (height, width)  # its layers may take any size, its classifier need not
         return cut(graph, values, self.facts.preprocessing, size, classes)
 
+    def cuts(self, layers: Sequence[str], side: int) -> list[Cut]:
+        """What looks at some layers of pictures of ``side`` px at once: one cut, but for a classifier that takes
+        pictures of another size, which has a cut of its own. Raises as ``cut``."""
+        head = (self.graph.logits() or ("",))[0]
+        apart = head in layers and self.record.fixed is None and self.cut(head).size not in (None, (side, side))
+        others = [layer for layer in layers if layer != head]
+        groups = [others, [head]] if apart else [[*others, *([head] if head in layers else [])]]
+        return [self.cut(names[0], also=names[1:]) for names in groups if names]
+
     def value(self, layer: str) -> Value:
         """The output of a layer in ``plain`` and ``graph`` alike; of the classifier's layer the logits.
 

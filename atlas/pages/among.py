@@ -62,7 +62,7 @@ def near_map(layer: Layer, found: Found) -> Map:
     for (x, y), image in zip(spots[len(channels) :], found.arrays["map_images"].tolist(), strict=True):
         name, label = found.name_and_label(image)
         title = ", ".join(filter(None, [name, label])) or "an image"
-        images.append(Dot(x, y, title, colours.get(label, 0)))
+        images.append(Dot(x, y, title, colours.get(label, COLOURS)))
     pictures = tuple(
         Dot(x, y, f"{layer.name} {channel}", page=addresses.channel_page(layer.name, channel), number=channel)
         for (x, y), channel in zip(spots[: len(channels)], channels, strict=True)

@@ -1,5 +1,7 @@
 """The pixels of a real image on disk, as a network is shown them."""
 
+import errno
+import hashlib
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +11,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from atlas.errors import AtlasError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")  # whatever a file's name says, nothing else is tried on it
 SMALLEST = 8  # pixels: an image with a shorter side has nothing to show
 LARGEST = 2 * 89_478_485  # pixels, as Pillow's own limit: what claims more is taken for an attack
@@ -32,17 +33,21 @@ class UnfitError(AtlasError):
     """An image that cannot be shown to a network: the rest of ``NAME: expected an image, received ...``."""
 
 
-def open_image(path: str, size: int, crop: str) -> np.ndarray:
+def open_image(path: str, size: int, crop: str, digest: str = "") -> np.ndarray:
     """An image as a network is shown it, ``(size, size, 3) uint8``: upright, in colours, a square of its own.
 
     ``crop`` is ``middle`` (the largest square in its middle) or ``squeeze`` (all of it). Grey, CMYK and palettes become
     RGB, 16 bits become 8, what can be seen through lies on white. Raises UnfitError with what is wrong with it, and
-    OSError where there is no such file any more, or it may not be read.
+    OSError where there is no such file any more, or it may not be read, or its sha256 is not ``digest`` where that is
+    given.
     """
     # Pillow warns of files that it mends. For good, as warnings.catch_warnings is no tool for threads: at its end it
     # takes back what others have set meanwhile.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     with Path(path).open("rb") as file:
+        if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            raise OSError(errno.ESTALE, "changed while the build ran; build again", path)
+        file.seek(0)
         try:
             return _shown(file, size, crop)
         except (UnfitError, MemoryError):

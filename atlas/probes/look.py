@@ -96,7 +96,7 @@ def pictures(sources: Sequence[Source], size: int, crop: str, skip: Callable[[So
     def read() -> Iterator[tuple[int, np.ndarray]]:
         for index, source in enumerate(sources):
             try:
-                yield index, open_image(source.path, size, crop)
+                yield index, open_image(source.path, size, crop, source.digest)
             except UnfitError as error:
                 skip(source, str(error))
             except OSError as error:
@@ -114,13 +114,13 @@ def pictures(sources: Sequence[Source], size: int, crop: str, skip: Callable[[So
 
 
 class Probe:
-    """Looks at images by all layers of a cut at once; one graph is traced, for batches of TOGETHER."""
+    """Looks at images by all layers of some cuts at once; one graph is traced, for batches of TOGETHER."""
 
-    def __init__(self, cut: "Cut", size: int, exemplars: int):
+    def __init__(self, cuts: "Sequence[Cut]", size: int, exemplars: int):
         """``size`` is the side of the images in px; ``exemplars`` is k, see Looked."""
         import tensorflow as tf
 
-        self.cut, self.exemplars = cut, exemplars
+        self.cuts, self.exemplars = cuts, exemplars
         self._grids: dict[str, tuple[int, int]] = {}  # noted when the graph is traced
         shape = tf.TensorSpec([TOGETHER, size, size, 3], tf.uint8)
         self._look = tf.function(self._seen, input_signature=[shape], autograph=False)
@@ -132,7 +132,8 @@ class Probe:
         count = 0
         for some, pixels in batches:
             filled = np.concatenate([pixels, *[pixels[-1:]] * (TOGETHER - len(pixels))])
-            for sight, found in zip(self.cut.sights, self._look(filled), strict=True):
+            sights = (sight for cut in self.cuts for sight in cut.sights)
+            for sight, found in zip(sights, self._look(filled), strict=True):
                 maps, *rows = (np.asarray(array)[: len(some)] for array in found)
                 if sight.layer not in layers:
                     _, height, width, channels = maps.shape
@@ -149,13 +150,14 @@ class Probe:
 
         from atlas.networks.cut import activations
 
-        seen = self.cut.see(tf.cast(pixels, tf.float32) / 255.0)
         found: list[list[Any]] = []
-        for sight in self.cut.sights:
-            with tf.control_dependencies(found[-1] if found else []):  # while its maps are in the processor's cache
-                maps = activations(seen, sight)
-                self._grids[sight.layer] = tuple(maps.shape[1:3])
-                found.append(_reduced(maps))
+        for cut in self.cuts:
+            seen = cut.see(tf.cast(pixels, tf.float32) / 255.0)
+            for sight in cut.sights:
+                with tf.control_dependencies(found[-1] if found else []):  # while its maps are in the processor's cache
+                    maps = activations(seen, sight)
+                    self._grids[sight.layer] = tuple(maps.shape[1:3])
+                    found.append(_reduced(maps))
         return found
 
 
@@ -170,7 +172,7 @@ def respond(cut: "Cut", shown: Iterable[np.ndarray]) -> Looked:
             some = list(islice(left, TOGETHER))
 
     first = list(islice(left, TOGETHER))
-    return Probe(cut, first[0].shape[0], 1).look(batches())[1][cut.layer]
+    return Probe([cut], first[0].shape[0], 1).look(batches())[1][cut.layer]
 
 
 def _reduced(maps: Any) -> list[Any]:

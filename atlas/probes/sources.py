@@ -142,7 +142,11 @@ def _digests(root: str, stamps: Stamps) -> dict[str, str]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
     place = cache / f"{digest(os.path.realpath(root))[:32]}.json"
     known = _remembered(place)
-    new = [name for name, stamp in stamps.items() if known.get(name, [])[:-1] != stamp]
+    new = [
+        name
+        for name, stamp in stamps.items()
+        if known.get(name, [])[:-1] != stamp or not os.access(os.path.join(root, name), os.R_OK)
+    ]
     with ThreadPoolExecutor() as pool:
         read = dict(zip(new, pool.map(lambda name: _digest(os.path.join(root, name)), new), strict=True))
     found = {name: read[name] if name in read else str(known[name][-1]) for name in stamps}

@@ -60,7 +60,7 @@ class NetworkFacts:
 
     ``size`` is the side in pixels of the pictures it was trained on; ``smallest`` the smallest side it accepts;
     ``paper`` a citation with its address, empty for a user's own network. ``note`` is a sentence that the pages show
-    when the network was changed to fit (a fixed input size that is resized in the graph).
+    when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph.
     """
 
     id: str
@@ -71,6 +71,7 @@ class NetworkFacts:
     smallest: int = 32
     paper: str = ""
     note: str = ""
+    resizes: bool = False
     _index: dict[str, LayerFacts] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -253,6 +253,9 @@ class _Reader:
         if given.size and given.size < facts.smallest:
             said = f"expected at least {facts.smallest} pixels, which {facts.id} needs, received {given.size}"
             self.problems.note(("probes", "size"), said)
+        elif given.size and facts.resizes and given.size != facts.size:
+            said = f"expected {facts.size} pixels, which {facts.id} resizes all to, received {given.size}"
+            self.problems.note(("probes", "size"), said)
         if given.layout == "umap" and find_spec("umap") is None:
             said = "expected pca or tsne, or the package umap-learn, received umap without it"
             self.problems.note(("probes", "layout"), f"{said}; install atlas-microscope[umap]")

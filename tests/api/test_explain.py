@@ -70,7 +70,7 @@ def test_the_command_prints_the_finding(shell, toy, folder, tmp_path):
     assert set(data["skipped"]) == {"broken.png"}
     for wrong, sentence in (
         (("explain", toy, "left", 99, *given), "channels 0 to 11"),
-        (("explain", toy, "left", 5, *given[:-1], "nowhere"), "nowhere: expected a folder of images"),
+        (("explain", toy, "left", 5, *given[:-1], "nowhere"), "probes.images: expected a folder of images"),
         (("explain", toy, "left", 5, *given, "-o", "p.gif"), "ends in .png"),
     ):
         said = shell(*wrong)

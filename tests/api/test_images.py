@@ -49,6 +49,8 @@ def test_exemplars_are_those_with_the_largest_activations(toy, toy_ref, folder):
         assert len({source.name for source, _ in top}) == 3
         for (source, value), best in zip(top, sorted(largest.values(), reverse=True), strict=False):
             np.testing.assert_allclose([value, largest[source.name]], best, rtol=1e-5)  # of equal ones, any
+    alone = atlas.exemplars(toy, "both", folder, np.int64(4), k=3, size=32, **GIVEN)
+    assert alone.top(4) == found.top(4)
     assert found.crop(4).shape == (found.sight, found.sight, 3)
     assert atlas.exemplars(toy, "both", folder, k=1, size=32, **GIVEN).findings.top.shape == (1, 24)
 
@@ -67,5 +69,16 @@ def test_images_that_cannot_be_shown_are_named(toy, folder, tmp_path):
         atlas.feature_maps(toy, [], **GIVEN)
     with pytest.raises(AtlasError, match="of one size"):
         atlas.feature_maps(toy, [np.zeros((32, 32, 3), np.uint8), np.zeros((36, 32, 3), np.uint8)], **GIVEN)
+    with pytest.raises(AtlasError, match=r"no\.png: expected an image, received: No such file"):
+        atlas.feature_maps(toy, tmp_path / "no.png", **GIVEN)
+    with pytest.raises(AtlasError, match="crop: expected middle or squeeze, received 'center'"):
+        atlas.feature_maps(toy, tmp_path / "a" / "red.png", crop="center", **GIVEN)
+    with pytest.raises(AtlasError, match="layers: expected at least one layer"):
+        atlas.feature_maps(toy, tmp_path / "a" / "red.png", [], **GIVEN)
+    with pytest.raises(AtlasError, match="size: expected at least"):
+        atlas.feature_maps(toy, tmp_path / "a" / "red.png", size=-1, **GIVEN)
+    for wrong in ({"k": 0}, {"limit": -1}, {"size": 2}):
+        with pytest.raises(AtlasError, match=f"probes.{'exemplars' if 'k' in wrong else next(iter(wrong))}: "):
+            atlas.exemplars(toy, "both", tmp_path, 0, **wrong, **GIVEN)
     with pytest.raises(AtlasError, match="uint8"):
         atlas.feature_maps(toy, np.zeros((32, 32, 3)), **GIVEN)

@@ -93,6 +93,7 @@ def test_a_second_build_of_a_thousand_channels(tmp_path):
     assert_a_second_build_is_quick(tmp_path, "thousand.yaml", "1,000")
 
 
+@pytest.mark.clock
 def test_a_second_build_of_an_own_network(shell, config, tmp_path):
     shell("build", "toy.yaml", "--quiet")
     assert_a_second_build_is_quick(tmp_path, "toy.yaml", "5")

@@ -13,6 +13,9 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 
 import atlas.engine.probing
+from atlas.ascent import render as rendering
+from atlas.engine import run as running
+from atlas.engine.pools import Here
 from atlas.engine.probing import IMAGES, LOOK, Probing
 from atlas.engine.run import Build, Outcome, look_up, run, to_study
 from atlas.networks.load import load
@@ -29,6 +32,7 @@ from tests.engine.processes import contents, start, write_config
 from tests.spec.conftest import CATALOG
 
 SIZE, EXEMPLARS, COUNT = 40, 4, 22
+REAL = rendering.render
 
 
 def write_images(folder: Path, count: int = COUNT) -> None:
@@ -310,9 +314,9 @@ def test_parts_hold_every_image_once_and_few_change(small):
         assert len(kept - held) in (1, 2, 3)
 
 
-def test_many_copies_of_an_image_stay_in_one_part(small):
+def test_copies_of_an_image_are_parted_by_their_places(small):
     sources = tuple(Source(str(number), str(number), "", "ab" * 32) for number in range(9))
-    assert [len(part) for part in Probing("", sources, None, SIZE).parts] == [9]
+    assert Probing("", sources, None, SIZE).parts == [range(4), range(4, 8), range(8, 9)]
 
 
 def test_an_image_more_costs_its_own_part(case, small):
@@ -332,12 +336,35 @@ def test_an_image_more_costs_its_own_part(case, small):
 def test_one_graph_is_traced_for_all_parts(case, small, monkeypatch):
     traced = []
     seen = Probe._seen
-    monkeypatch.setattr(Probe, "_seen", lambda self, pixels: traced.append(self.cut.layer) or seen(self, pixels))
+    monkeypatch.setattr(Probe, "_seen", lambda self, pixels: traced.append(self.cuts[0].layer) or seen(self, pixels))
     atlas.engine.probing._probe.cache_clear()
     build = case.build(size=44)
     case.make(build)
     assert len(build.probing.parts) >= COUNT / 4
     assert sorted(traced) == ["both", "first", "first"]  # of the images, and each layer of its own pictures
+
+
+def test_a_layer_whose_pictures_all_failed_does_not_stop_the_next(case, monkeypatch):
+    def failing(kernel, channels):
+        if kernel.cut.layer == "first":
+            raise RuntimeError("out of memory")
+        return REAL(kernel, channels)
+
+    monkeypatch.setattr(rendering, "render", failing)
+    outcome = case.make(case.build())
+    assert set(outcome.found["images"]) == {"both"}
+    assert outcome.found["images"]["both"].checksum
+
+
+def test_images_that_come_to_a_finished_atlas_are_looked_at_by_all_workers(case, small, monkeypatch):
+    outcome = case.make(case.build())
+    write_images(case.images, COUNT + 1)
+    build = replace(case.build(), compute=Compute(workers=5))
+    asked = []
+    monkeypatch.setattr(running, "Processes", lambda count: asked.append(count) or Here())
+    outcome = look_up(case.plan, case.store, build.record)
+    run(case.plan, build, outcome, lambda report: None, lambda report: None, lambda: True, case.plan)
+    assert asked == [5]
 
 
 def test_a_layer_more_looks_at_images_for_itself_alone(case, small, monkeypatch):

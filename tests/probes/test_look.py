@@ -1,6 +1,7 @@
 """What a network makes of images, against Keras' own outputs, one image after the other, and loops."""
 
 import itertools
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def shown() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def probe(toy_ref: NetworkRef) -> Probe:
-    return Probe(load(toy_ref).cut("first", also=LAYERS[1:]), SIZE, EXEMPLARS)
+    return Probe([load(toy_ref).cut("first", also=LAYERS[1:])], SIZE, EXEMPLARS)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def test_one_graph_is_traced(toy_ref, shown, monkeypatch):
     traced = []
     seen = Probe._seen
     monkeypatch.setattr(Probe, "_seen", lambda self, pixels: traced.append(1) or seen(self, pixels))
-    probe = Probe(load(toy_ref).cut("pool"), SIZE, 2)
+    probe = Probe([load(toy_ref).cut("pool")], SIZE, 2)
     probe.look(batches(shown, 5))
     probe.look(batches(shown[:3]))
     assert traced == [1]
@@ -190,7 +191,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> NetworkRef:
 
 def test_below_zero_nothing_is_active(lines):
     shown = waves(11, 20)
-    _, found = Probe(load(lines).cut("line", also=["scores"]), 20, 4).look(batches(shown))
+    _, found = Probe(load(lines).cuts(["line", "scores"], 20), 20, 4).look(batches(shown))
     maps = outputs(lines, "line", shown)
     check(found["line"], maps, 4)
     silent = maps.max((1, 2)) <= 0
@@ -217,9 +218,10 @@ def sources(tmp_path: Path) -> list[Source]:
     for number, pixels in enumerate(waves(12, 40)):
         path = tmp_path / f"{number}.png"
         Image.fromarray(pixels[:6] if number == 7 else pixels).save(path)
-        found.append(Source(str(path), path.name, "", "" if number == 11 else f"{number:064x}"))
-    cut = tmp_path / "4.png"
-    cut.write_bytes(cut.read_bytes()[:200])
+        if number == 4:
+            path.write_bytes(path.read_bytes()[:200])
+        digest = "" if number == 11 else sha256(path.read_bytes()).hexdigest()
+        found.append(Source(str(path), path.name, "", digest))
     (tmp_path / "11.png").unlink()
     return found
 
@@ -245,6 +247,26 @@ def test_an_image_that_went_away_meanwhile_ends_it(sources):
     Path(sources[3].path).unlink()
     with pytest.raises(FileNotFoundError):
         list(pictures(sources, 32, "middle", lambda source, why: None))
+
+
+def test_an_image_that_became_another_meanwhile_ends_it(sources):
+    Path(sources[3].path).write_bytes(Path(sources[2].path).read_bytes())
+    with pytest.raises(OSError, match="changed while the build ran; build again"):
+        list(pictures(sources, 32, "middle", lambda source, why: None))
+
+
+def test_a_classifier_of_another_size_is_looked_at_by_itself(lines):
+    """Its layers are shown images as they are, and it the same images at its own size."""
+    shown = waves(3, 28)
+    network = load(lines)
+    assert len(network.cuts(["line", "scores"], 20)) == 1
+    cuts = network.cuts(["scores", "line"], 28)
+    assert [[sight.layer for sight in cut.sights] for cut in cuts] == [["line"], ["scores"]]
+    _, found = Probe(cuts, 28, 2).look(batches(shown))
+    alone = Probe([network.cut("line")], 28, 2).look(batches(shown))[1]["line"]
+    assert (found["line"].largest == alone.largest).all()
+    scores = Probe([network.cut("scores")], 28, 2).look(batches(shown))[1]["scores"]
+    assert (found["scores"].largest == scores.largest).all()
 
 
 def test_reading_goes_on_while_some_are_looked_at(sources, monkeypatch):
