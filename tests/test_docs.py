@@ -1,7 +1,10 @@
 """Documents that cannot rot: what they show is what the program does."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +61,16 @@ def test_every_configuration_shown_is_sound(page):
         if not str(data.get("network", "")).endswith(".keras"):
             assert check_request(data, CATALOG).layers
     assert shown or page.name not in ("README.md", "configuration.md", "channels.md")
+
+
+def test_the_documents_make_a_site_that_asks_no_other_host(tmp_path):
+    """Built with warnings as errors: dead links and anchors, and documents that the navigation leaves out."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "built")]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for document in (ROOT / "docs").glob("*.md"):
+        page = (tmp_path / "built" / f"{document.stem}.html").read_text()
+        asked = re.findall(r"<(?:script|img|iframe)[^>]+src=\"([^\"]+)|<link[^>]+href=\"([^\"]+)", page)
+        assert [one for one in map("".join, asked) if re.match(r"(https?:)?//", one)] == []
+    assert "fonts.g" not in page
