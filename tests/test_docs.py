@@ -53,6 +53,17 @@ def test_every_key_is_documented():
                 assert re.search(rf"\b{key}\b", recipes), key
 
 
+def test_every_part_of_a_channel_s_page_and_every_word_of_the_glossary_is_read():
+    text = (ROOT / "docs" / "reading.md").read_text()
+    parts = [(ROOT / "templates" / f"{name}.html").read_text() for name in ("channel", "images", "classes")]
+    headings = re.findall(r"<h2[^>]*>([A-Z][a-z ]+)</h2>", "".join(parts))
+    assert len(headings) > 8
+    assert set(headings) <= set(re.findall("^## (.+)$", text, re.MULTILINE))
+    words = re.findall(r"<dt id=[^>]+>([^<]+)", (ROOT / "templates" / "glossary.html").read_text())
+    assert len(words) > 10
+    assert [word for word in words if not re.search(rf"\b{word}(es)?\b", text, re.IGNORECASE)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_configuration_shown_is_sound(page):
     shown = re.findall(r"```yaml\n(.+?)```", page.read_text(), re.DOTALL)
