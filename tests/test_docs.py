@@ -15,6 +15,7 @@ from atlas.spec.load import check_request
 from atlas.spec.recipe import Recipe
 from atlas.spec.recipes import RECIPES
 from tests.spec.conftest import CATALOG
+from tests.test_house import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,3 +86,26 @@ def test_the_documents_make_a_site_that_asks_no_other_host(tmp_path):
         asked = re.findall(r"<(?:script|img|iframe)[^>]+src=\"([^\"]+)|<link[^>]+href=\"([^\"]+)", page)
         assert [one for one in map("".join, asked) if re.match(r"(https?:)?//", one)] == []
     assert "fonts.g" not in page
+
+
+def test_the_rooms_are_those_of_the_house():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = re.findall(r"^\| `atlas/(\w+)` \|[^|]+\| ([^|]+) \|$", text, re.MULTILINE)
+    told = {name: set(said.split(", ")) for name, said in rooms}
+    assert told == {name: allowed for name, allowed in MAY_IMPORT.items() if name not in ("ground", "front")}
+
+
+@pytest.mark.parametrize("name", ["architecture", "extending"])
+def test_files_and_names_that_documents_speak_of_are_there(name):
+    codes = re.findall(r"`([^`\n]+)`", (ROOT / "docs" / f"{name}.md").read_text())
+    paths = [code for code in codes if re.fullmatch(r"[\w/]+/[\w.]*\.(py|html|json)", code)]
+    assert len(paths) > 10
+    assert [path for path in paths if not any((ROOT / top / path).exists() for top in ("", "atlas"))] == []
+    words = {word for path in [*ROOT.glob("atlas/**/*.py"), *ROOT.glob("tests/**/*.py")] for word in _words(path)}
+    names = [code for code in codes if re.fullmatch(r"[A-Za-z_][\w.]*", code) and not (ROOT / "docs" / code).exists()]
+    named = [one for one in names if not re.search(r"\.(py|html|md|keras)$|^\.", one)]
+    assert [one for one in named if not set(one.split(".")) <= words] == []
+
+
+def _words(path):
+    return re.findall(r"\w+", path.read_text())
