@@ -356,6 +356,13 @@ def test_probes_mean_the_network_s_own_size_and_a_folder_beside_the_file(read, t
     assert read(f"network: vgg19\nprobes: {{images: '{tmp_path}/photos'}}\n").probes.images == str(tmp_path / "photos")
 
 
+def test_a_network_that_resizes_pictures_is_shown_images_at_its_size(read):
+    text = "network: vgg19\nclasses: true\nprobes: {{images: scikit-image, size: {}}}\n"
+    assert read(text.format(224)).probes.size == 224
+    [found] = problems(read, text.format(448))
+    assert found == "3:32: probes.size: expected 224 pixels, which vgg19 resizes all to, received 448"
+
+
 def test_all_problems_of_probes_at_once(read):
     found = problems(read, "network: vgg19\nprobes:\n  images: nowhere\n  size: 31\n")
     assert [line.split(": expected")[0] for line in found] == ["3:3: probes.images", "4:3: probes.size"]
