@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from atlas import __version__
-from atlas.cli import build, explain, look, plan, site, store
+from atlas.cli import build, explain, init, look, plan, site, store
 from atlas.cli.usage import Commands
 from atlas.errors import AtlasError
 
@@ -38,6 +38,7 @@ def atlas(
     """Build a browsable atlas of what every channel of an image network responds to."""
 
 
+app.command("init")(init.init)
 app.command("build")(build.build)
 app.command("render")(build.render_only)
 app.command("site")(build.site)

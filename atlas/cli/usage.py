@@ -33,7 +33,7 @@ class Commands(TyperGroup):
         except UsageError as error:
             raise AtlasError(_sentence(error)) from None
         except typer.Abort:  # at a question
-            print("atlas: interrupted", file=sys.stderr)
+            print("\n" * sys.stdout.isatty() + "atlas: interrupted", file=sys.stderr)
             code = 130
         sys.exit(code or 0)
 
