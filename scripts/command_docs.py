@@ -14,6 +14,8 @@ Written by `python scripts/command_docs.py` from the program itself.
 
 Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 one sentence said what was wrong;
 130 interrupted, and what was finished is kept.
+
+`atlas --version` prints the version; `--help` after any command says what is said here.
 """
 
 

@@ -5,36 +5,40 @@ Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 o
 """
 
 import sys
-from typing import Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from atlas.cli import build, explain, look, plan, site, store
+from atlas import __version__
+from atlas.cli import build, explain, init, look, plan, site, store
+from atlas.cli.usage import Commands
 from atlas.errors import AtlasError
-
-
-class Commands(TyperGroup):
-    """The commands, each of which Ctrl-C ends with a word."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("atlas: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-
 
 app = typer.Typer(
     name="atlas",
     cls=Commands,
-    help="Build a browsable atlas of what every channel of an image network responds to.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"atlas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def atlas(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Build a browsable atlas of what every channel of an image network responds to."""
+
+
+app.command("init")(init.init)
 app.command("build")(build.build)
 app.command("render")(build.render_only)
 app.command("site")(build.site)

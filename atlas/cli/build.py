@@ -41,7 +41,7 @@ def build(
     if prepared.missing:
         from atlas.pages.write import check_output
 
-        check_output(prepared.record(), prepared.request.output)
+        check_output(prepared.record(), prepared.request.output, prepared.file)
     _finish(prepared, watch, _rendered(prepared, watch), pages=True)
 
 
@@ -137,16 +137,17 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
     from atlas.pages.theme import Theme
-    from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
+    from atlas.pages.write import check_output, may_have_shelf, write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
     if prepared.store.get_atlas(request.name) != record:
+        check_output(record, request.output, prepared.file)
         prepared.store.put_atlas(request.name, record)
     website = request.website
     theme = Theme(website.templates, website.logo, website.shelf and may_have_shelf(request.output))
     compute = request.compute
     asked = compute.workers if compute.backend == "processes" and isinstance(compute.workers, int) else None
-    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing)
+    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing, prepared.file)
     shelf = write_shelf(request.output.absolute().parent)
     summary |= {"site": str(request.output / "index.html"), "pages_changed": written.changed, "shelf": shelf}
     summary["seconds"] = {"pictures": round(written.pictures, 2), "pages": round(written.making, 2)}

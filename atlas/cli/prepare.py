@@ -11,10 +11,11 @@ from atlas.cli.progress import Observer
 class Prepared:
     """A checked request with its plan and what the store has of it.
 
-    ``whole`` is the plan that ``plan`` is a part of; ``unstudied`` what can be found out of its layers and is
-    not in the store.
+    ``file`` is the name of the configuration's file; ``whole`` is the plan that ``plan`` is a part of; ``unstudied``
+    what can be found out of its layers and is not in the store.
     """
 
+    file: str
     request: Any
     weights: Any
     plan: Any
@@ -82,7 +83,8 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
     from atlas.spec.plan import make_plan
     from atlas.store.store import Store
 
-    request = load_request(options.find_config(config), given, catalog(), limit)
+    path = options.find_config(config)
+    request = load_request(path, given, catalog(), limit)
     found = locate(request.ref)
     plan = make_plan(request, found.digest)
     store = Store(request.store)
@@ -101,7 +103,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
         classes.name if classes else None,
     )
     outcome = look_up(plan, store, request.record)
-    return Prepared(request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
+    return Prepared(path.name, request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
 
 
 def _probing(request: Any, weights_digest: str) -> Any:

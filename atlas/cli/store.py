@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from atlas.cli import options
+from atlas.cli.usage import Commands
 from atlas.errors import AtlasError
 
-app = typer.Typer(help="Look after the store: list, verify and prune what is kept.", no_args_is_help=True)
+app = typer.Typer(help="Look after the store: list, verify and prune what is kept.", cls=Commands)
 
 StoreArgument = Annotated[
     str, typer.Argument(metavar="[STORE]", help="Folder or address of the results, such as s3://bucket/folder.")

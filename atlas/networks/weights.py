@@ -97,6 +97,8 @@ def available(ref: NetworkRef, layer: str) -> str | None:
     if ref.weights != "embedded":
         return None
     names = [known.name for known in record(ref.network).layers]
+    if EMBEDDED_LAST not in names:
+        return None  # that this network has no embedded weights is said by ``locate``
     if layer in names and names.index(layer) > names.index(EMBEDDED_LAST):
         return (
             f"expected a layer from {names[0]} to {EMBEDDED_LAST} with embedded weights, received {layer}: from mixed5 "

@@ -27,6 +27,14 @@ class Known:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Which atlas a folder holds: the name of the configuration's file, and the atlas's title."""
+
+    file: str
+    title: str
+
+
 @dataclass
 class Writer:
     """Writes files into an output folder, and only those whose bytes change. ``known`` is what the last build left.
@@ -76,16 +84,19 @@ class Writer:
 class Ledger:
     """The list of one output folder, from opening it to closing it.
 
-    Raises SiteError when ``output`` is there, is not empty and is not a site of ours.
+    Raises SiteError when ``output`` is there, is not empty and is not a site of ours; or when it is that of another
+    atlas: of another configuration's file and with another title. Without ``origin`` nothing is asked of that.
     """
 
-    def __init__(self, output: Path):
-        self.output = output
+    def __init__(self, output: Path, origin: Origin | None = None):
+        self.output, self.origin = output, origin
         self.removed = 0
         known = self._read()
         self._known: dict[str, Known] = {name: Known(*row) for name, row in known["files"].items()} if known else {}
         self._inputs: str | None = known["inputs"] if known else None
         self._interrupted = known is not None and self._inputs is None
+        self._last = _origin(known)
+        self._refuse_another()
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -103,6 +114,14 @@ class Ledger:
             "name another output folder, or move this one away"
         )
 
+    def _refuse_another(self) -> None:
+        last, own = self._last, self.origin
+        if last and own and last.file != own.file and last.title != own.title:
+            raise SiteError(
+                f"{self.output}: expected a folder for {own.title!r}, received that of {last.title!r}, which "
+                f"{last.file} made; write another folder as output in {own.file}, or delete this one if it may go"
+            )
+
     def _is_empty(self) -> bool:
         """Whether nothing is there, or only what a build leaves that was killed before it wrote its first list."""
         started = self.output / "_"
@@ -111,9 +130,12 @@ class Ledger:
 
     def holds(self, inputs: str) -> bool:
         """Whether the folder was made from just these inputs and every file is still there with its size."""
-        return self._inputs == inputs and all(
+        held = self._inputs == inputs and all(
             size_of(self.output, name) == known.size for name, known in self._known.items()
         )
+        if held and self.origin not in (None, self._last):  # the configuration has another name now
+            self._write(self._known, inputs)
+        return held
 
     def pages(self) -> int:
         """How many pages the folder holds, by the last finished list."""
@@ -169,8 +191,18 @@ class Ledger:
     def _write(self, files: Mapping[str, Known], inputs: str | None) -> None:
         refuse_links(self.output, (self.output / FILES).parent, set())
         rows = {name: [known.size, known.source] if known.source else [known.size] for name, known in files.items()}
-        text = json.dumps({"format": FORMAT, "inputs": inputs, "files": rows}, sort_keys=True)
+        origin = self.origin or self._last
+        of = {"of": [origin.file, origin.title]} if origin else {}
+        text = json.dumps({"format": FORMAT, "inputs": inputs, "files": rows, **of}, sort_keys=True)
         write_atomically(self.output / FILES, text.encode())
+
+
+def _origin(known: Mapping[str, Any] | None) -> Origin | None:
+    """Which atlas a list is of; None where it does not say."""
+    match (known or {}).get("of"):
+        case [str(file), str(title)]:
+            return Origin(file, title)
+    return None
 
 
 def size_of(output: Path, name: str) -> int | None:

@@ -12,7 +12,7 @@ from atlas import __version__
 from atlas.errors import SiteError
 from atlas.files import write_atomically
 from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
-from atlas.pages.ledger import Ledger
+from atlas.pages.ledger import Ledger, Origin
 from atlas.pages.manifest import GENERATOR, Summary, read_summary
 from atlas.pages.read import read_atlas
 from atlas.pages.statics import static_names
@@ -46,18 +46,20 @@ def write_atlas(
     theme: Theme = Theme(),  # noqa: B008 (it cannot change)
     workers: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
+    file: str | None = None,
 ) -> Written:
     """Make the folder of an atlas from its record and the entries it names. Same input, same bytes.
 
     Parameters: ``record`` is what the engine left in the store; ``output`` is the folder, made when it is missing;
     ``workers`` is how many processes may write at once, None for one on each core; ``progress`` is called with pages
-    made and pages in all.
+    made and pages in all; ``file`` is the name of the configuration's file.
 
-    Raises: SiteError when ``output`` is not empty and not ours, when the record is not one, or when a layer's name
-    cannot be a folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
+    Raises: SiteError when ``output`` is not empty and not ours, when another file made another atlas there, when the
+    record is not one, or when a layer's name cannot be a folder; StoreError when an entry is absent or damaged;
+    AtlasError when a file cannot be written.
     """
     inputs = _digest([json.dumps(record, sort_keys=True).encode(), str(theme.shelf).encode(), *_sources(theme)])
-    ledger = Ledger(output)
+    ledger = Ledger(output, _origin(record, file))
     if ledger.holds(inputs):
         return Written(ledger.pages(), 0, 0, True)
     atlas = read_atlas(record)
@@ -79,10 +81,14 @@ def write_atlas(
     return Written(total, writer.changed, ledger.removed, False, times.pictures, times.pages)
 
 
-def check_output(record: Mapping[str, Any], output: Path) -> None:
+def check_output(record: Mapping[str, Any], output: Path, file: str | None = None) -> None:
     """See whether an atlas can be written, before hours go into its pictures. Raises SiteError as it would then."""
     check_names(read_atlas(record))
-    Ledger(output)
+    Ledger(output, _origin(record, file))
+
+
+def _origin(record: Mapping[str, Any], file: str | None) -> Origin | None:
+    return Origin(file, str(record.get("title"))) if file else None
 
 
 def write_shelf(folder: Path) -> str | None:

@@ -37,6 +37,11 @@ def load_request(path: Path, overrides: Mapping[str, Any], catalog: Catalog, lim
     return _Reader(path, marks.load(path), overrides, catalog, limit).request()
 
 
+def read_request(text: str, path: Path, catalog: Catalog) -> Request:
+    """As ``load_request``, of a text that is to become the file at ``path``."""
+    return _Reader(path, marks.read(text), {}, catalog, None).request()
+
+
 def check_request(data: Mapping[str, Any], catalog: Catalog) -> Request:
     """A request from the keys of a configuration, without a file: relative paths start at the current directory.
 

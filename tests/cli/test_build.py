@@ -269,3 +269,49 @@ def test_images_that_cannot_be_shown_are_named_and_the_build_goes_on(shell, conf
     skipped = [line for line in said.lines if line.startswith("skipped:")]
     assert (said.code, len(skipped)) == (0, 21)
     assert skipped[-1] == "skipped: 11 more images; --json names all of them"
+
+
+def other(config, name, title):
+    """The same configuration under another name and title, for the folder site/toy."""
+    path = config.with_name(name)
+    path.write_text(config.read_text().replace("title: Toy", f"title: {title}") + "output: site/toy\n")
+    return name
+
+
+def test_the_folder_of_another_atlas_is_not_written_over(shell, config, tmp_path):
+    assert shell("build", "toy.yaml", "--limit", 1).code == 0
+    before = files(tmp_path / "site"), (tmp_path / "site/toy/index.html").read_bytes()
+    record = (tmp_path / ".atlas/v1/atlases/toy.json").read_bytes()
+    name = other(config, "second.yaml", "Another")
+    for command, limit in (("build", 1), ("build", 2), ("site", 1)):
+        said = shell(command, name, "--limit", limit, "--quiet")
+        assert (said.code, said.out) == (2, "")
+        assert said.err == (
+            "atlas: site/toy: expected a folder for 'Another', received that of 'Toy', which toy.yaml made; write "
+            "another folder as output in second.yaml, or delete this one if it may go\n"
+        )
+    assert before == (files(tmp_path / "site"), (tmp_path / "site/toy/index.html").read_bytes())
+    assert record == (tmp_path / ".atlas/v1/atlases/toy.json").read_bytes()
+    assert len(list((tmp_path / ".atlas/v1/entries").rglob("*.safetensors"))) >= 2
+    assert shell("build", name, "--limit", 1, "--output", "site/second").code == 0
+
+
+def test_an_atlas_may_get_another_title_or_its_file_another_name(shell, config, tmp_path):
+    assert shell("build", "toy.yaml", "--limit", 1).code == 0
+    config.write_text(config.read_text().replace("title: Toy", "title: New"))
+    assert shell("build", "toy.yaml", "--limit", 1).code == 0
+    said = shell("build", other(config, "moved.yaml", "New"), "--limit", 1)
+    assert (said.code, said.lines[-1]) == (0, "site: site/toy/index.html (unchanged)")
+    text = (tmp_path / "moved.yaml").read_text()
+    (tmp_path / "moved.yaml").write_text(text.replace("title: New", "title: Newer"))
+    assert shell("build", "moved.yaml", "--limit", 1).code == 0
+    assert "Newer" in (tmp_path / "site/toy/index.html").read_text()
+
+
+def test_a_folder_of_an_earlier_version_is_taken(shell, config, tmp_path):
+    assert shell("build", "toy.yaml", "--limit", 1).code == 0
+    listed = tmp_path / "site/toy/_/files.json"
+    known = json.loads(listed.read_bytes())
+    assert known.pop("of") == ["toy.yaml", "Toy"]
+    listed.write_text(json.dumps(known))
+    assert shell("build", other(config, "second.yaml", "Another"), "--limit", 1).code == 0

@@ -11,7 +11,7 @@ import pytest
 from atlas.errors import NetworkError, WeightsError
 from atlas.networks import architectures, weights
 from atlas.networks.architectures import Download
-from atlas.networks.weights import ensure, locate
+from atlas.networks.weights import available, ensure, locate
 from atlas.spec.facts import NetworkRef
 
 VGG19 = NetworkRef("vgg19", "imagenet")
@@ -70,6 +70,12 @@ def test_inceptionv3_names_the_embedded_weights() -> None:
     assert refused(NetworkRef("inceptionv3", "imagenet")).endswith(
         "or write weights: embedded, which needs no download"
     )
+
+
+def test_only_inceptionv3_has_layers_that_embedded_weights_do_not_reach() -> None:
+    assert available(NetworkRef("inceptionv3", "embedded"), "mixed4") is None
+    assert "received mixed5" in str(available(NetworkRef("inceptionv3", "embedded"), "mixed5"))
+    assert available(NetworkRef("vgg19", "embedded"), "block5_conv4") is None  # ``locate`` has said what is wrong
 
 
 @pytest.mark.parametrize(
