@@ -75,6 +75,7 @@ def test_the_sdist_is_the_checkout_without_what_is_built(sdist):
     top = {name.partition("/")[0] for name in sdist}
     assert top == {
         *(".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md"),
+        "mkdocs.yml",
         *("atlas", "configs", "docs", "pyproject.toml", "scripts", "site", "templates", "tests"),
     }
     assert {name for name in sdist if name.startswith("site/")} == {"site/.gitignore", "site/README.md"}
