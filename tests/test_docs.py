@@ -41,6 +41,13 @@ def test_links_between_documents_lead_somewhere(page):
             assert anchor in {heading.lower().replace(" ", "-").replace("'", "") for heading in headings}, target
 
 
+def test_documents_have_the_colours_and_type_of_an_atlas():
+    def values(path):
+        return set(re.findall(r"--(?:paper|ink|soft|hair|line|well|accent|serif): [^;]+;", (ROOT / path).read_text()))
+
+    assert values("docs/style.css") == values("templates/static/style/1-ground.css")
+
+
 def test_every_key_is_documented():
     configuration = (ROOT / "docs" / "configuration.md").read_text()
     for key in [*Config.model_fields, *Compute.model_fields]:

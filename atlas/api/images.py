@@ -17,10 +17,10 @@ from atlas.probes.images import UnfitError, open_image
 from atlas.probes.look import TOGETHER, Looked, Probe, pictures
 from atlas.probes.sheets import seen
 from atlas.probes.sources import Source, find_images
+from atlas.spec.probing import CROPS
 from atlas.spec.request import Request
 
 Image = str | Path | np.ndarray
-CROPS = ("middle", "squeeze")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def feature_maps(
     Raises: ConfigError with every problem in the arguments; AtlasError for an image that cannot be read.
     """
     request = ask(network, None, None, {}, weights=weights, preprocessing=preprocessing, classes=classes)
-    side = _side(request, size)
+    side = size if size is not None else request.facts.size
+    if said := request.facts.unfit(side):
+        raise AtlasError(f"size: {said}")
     if crop not in CROPS:
         raise AtlasError(f"crop: expected {' or '.join(CROPS)}, received {crop!r}")
     if layers is not None and not layers:
@@ -163,17 +165,6 @@ def _pixels(image: Image, size: int, crop: str) -> np.ndarray:
         raise AtlasError(f"{image}: expected an image, received {error}") from error
     except OSError as error:
         raise AtlasError(f"{image}: expected an image, received: {error.strerror}; check the path") from error
-
-
-def _side(request: Request, size: int | None) -> int:
-    """The side in px that images are shown at."""
-    facts = request.facts
-    if size is None:
-        return facts.size
-    if size < facts.smallest or (facts.resizes and size != facts.size):
-        wanted = f"{facts.size}" if facts.resizes else f"at least {facts.smallest}"
-        raise AtlasError(f"size: expected {wanted} pixels for {facts.id}, received {size}")
-    return size
 
 
 def _reached(network: Network, request: Request) -> list[str]:

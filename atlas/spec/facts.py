@@ -81,6 +81,14 @@ class NetworkFacts:
         """The layer of that name, or None."""
         return self._index.get(name)
 
+    def unfit(self, size: int) -> str | None:
+        """Why real images cannot be shown to it at a side of ``size`` px, None when they can."""
+        if self.resizes and size != self.size:
+            return f"expected {self.size} pixels, which {self.id} resizes all to, received {size}"
+        if size < self.smallest:
+            return f"expected at least {self.smallest} pixels, which {self.id} needs, received {size}"
+        return None
+
     @property
     def feature_layers(self) -> tuple[LayerFacts, ...]:
         """The layers that "every feature layer" means, from input to output."""

@@ -255,12 +255,8 @@ class _Reader:
             if not path.is_dir() and not any(sign in given.images for sign in "*?["):
                 said = f"expected a folder of images, a pattern such as photos/*.jpg, or {DEMO}, received"
                 self.problems.note(("probes", "images"), f"{said} {given.images!r}, where there is none")
-        if given.size and given.size < facts.smallest:
-            said = f"expected at least {facts.smallest} pixels, which {facts.id} needs, received {given.size}"
-            self.problems.note(("probes", "size"), said)
-        elif given.size and facts.resizes and given.size != facts.size:
-            said = f"expected {facts.size} pixels, which {facts.id} resizes all to, received {given.size}"
-            self.problems.note(("probes", "size"), said)
+        if given.size and (unfit := facts.unfit(given.size)):
+            self.problems.note(("probes", "size"), unfit)
         if given.layout == "umap" and find_spec("umap") is None:
             said = "expected pca or tsne, or the package umap-learn, received umap without it"
             self.problems.note(("probes", "layout"), f"{said}; install atlas-microscope[umap]")

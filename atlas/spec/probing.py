@@ -1,11 +1,13 @@
 """Which real images go through the network, and what is shown of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from atlas.spec.frozen import Frozen, PathText
 
+Crop = Literal["middle", "squeeze"]
+CROPS = get_args(Crop)
 PHOTOS = 24  # images at most whose feature maps are shown
 
 
@@ -23,7 +25,7 @@ class Probes(Frozen):
     size: Annotated[int, Field(ge=8, le=2048)] | None = Field(
         None, description="Side in pixels that images are shown to the network at; the network's own when left out."
     )
-    crop: Literal["middle", "squeeze"] = Field(
+    crop: Crop = Field(
         "middle", description="middle takes the square in an image's middle; squeeze makes all of it square."
     )
     layout: Literal["pca", "tsne", "umap"] = Field(
