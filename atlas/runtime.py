@@ -24,6 +24,7 @@ def start_tensorflow(threads: int) -> None:
 
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)  # no more of its memory than is needed
+            tf.config.experimental.enable_op_determinism()  # or sums come in another order on every run
         tf.constant(0)  # looks for devices, which is when it writes
 
 

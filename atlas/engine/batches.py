@@ -13,7 +13,8 @@ from atlas.store.store import Store
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
-LARGEST = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go two at a time
+SIZES = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go two at a time
+SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as many a second by 64 as by 16
 
 
 @dataclass(frozen=True)
@@ -68,23 +69,24 @@ class Study:
 Work = Batch | Study
 
 
-def batch_size(recipe: Recipe, asked: int | str) -> int:
+def batch_size(recipe: Recipe, asked: int | str, gpu: bool) -> int:
     """How many channels ascend together: as asked, or by the size of the picture and how many are made of each."""
     if isinstance(asked, int):
         return asked
-    images = next((images for side, images in LARGEST if int(recipe.size) <= side), 2)
+    images = next((images for side, images in (SIZES_ON_GPU if gpu else SIZES) if int(recipe.size) <= side), 2)
     return max(1, images // recipe.repeats)
 
 
 def cut(
-    groups: Iterable[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int
+    groups: Iterable[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int, gpu: bool = False
 ) -> Iterator[tuple[Group, tuple[Job, ...]]]:
     """The jobs of each group in batches. A small group is cut finer so that every worker gets a part of the build.
 
-    A picture does not depend on its batch, so nothing here can change one.
+    A picture that is made on cores does not depend on its batch, so nothing here can change one. ``gpu`` says that
+    workers have GPUs, which are quick only with more at once.
     """
     groups = list(groups)
-    sizes = [batch_size(group.recipe, asked) for group, _ in groups]
+    sizes = [batch_size(group.recipe, asked, gpu) for group, _ in groups]
     if asked == "auto":
         while max(sizes, default=0) > 2 and _count(groups, sizes) < 2 * workers:
             sizes = [max(2, size // 2) for size in sizes]

@@ -75,12 +75,15 @@ def worker_count(compute: Compute) -> int:
     """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share."""
     if isinstance(compute.workers, int):
         return compute.workers
-    devices = gpus() if compute.device != "cpu" else ()
-    if devices:
+    if devices := _gpus(compute):
         return len(devices)
     import joblib  # counts what affinity and cgroups leave to this process
 
     return max(1, int(joblib.cpu_count()) // compute.threads_per_worker)
+
+
+def _gpus(compute: Compute) -> tuple[str, ...]:
+    return gpus() if compute.device != "cpu" else ()
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def _note(log: Log, report: Report, flop: float) -> None:
 
 def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
     compute, record = build.compute, build.record
-    missing = [(group, outcome.missing(group)) for group in plan.groups]
+    missing = [(group, jobs) for group in plan.groups if (jobs := outcome.missing(group))]
     return [
         Batch(
             setting=build.setting(plan),
@@ -234,7 +237,7 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
         )
-        for group, jobs in cut([(group, jobs) for group, jobs in missing if jobs], compute.batch, worker_count(compute))
+        for group, jobs in cut(missing, compute.batch, worker_count(compute), gpu=bool(_gpus(compute)))
     ]
 
 

@@ -64,8 +64,8 @@ class Compute(Frozen):
     threads_per_worker: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="TensorFlow threads in each worker. With 1 the same bytes come out on every run."
     )
-    batch: Literal["auto", 2, 4, 8, 16] = Field(
-        "auto", description="Channels ascended together; auto goes by the picture's size."
+    batch: Literal["auto", 2, 4, 8, 16, 32, 64, 128, 256] = Field(
+        "auto", description="Channels ascended together; auto goes by the picture's size, and takes more on a GPU."
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="What workers compute on; auto takes GPUs where there are some, one for each worker."

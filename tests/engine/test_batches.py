@@ -19,9 +19,16 @@ def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers
 
 
 def test_the_size_of_a_batch_goes_by_the_size_of_the_picture():
-    found = {size: batch_size(Recipe(size=size), "auto") for size in (32, 128, 132, 192, 196, 512)}
+    found = {size: batch_size(Recipe(size=size), "auto", False) for size in (32, 128, 132, 192, 196, 512)}
     assert found == {32: 16, 128: 16, 132: 8, 192: 8, 196: 2, 512: 2}
-    assert batch_size(Recipe(size=512), 64) == 64
+    assert batch_size(Recipe(size=512), 64, False) == 64
+
+
+def test_a_gpu_gets_more_at_once():
+    found = {size: batch_size(Recipe(size=size), "auto", True) for size in (32, 128, 132, 192, 196, 256, 512)}
+    assert found == {32: 64, 128: 64, 132: 32, 192: 32, 196: 16, 256: 16, 512: 2}
+    assert [len(jobs) for _, jobs in cut([group(200)], "auto", 1, gpu=True)] == [64, 64, 64, 8]
+    assert [len(jobs) for _, jobs in cut([group(64)], "auto", 1, gpu=True)] == [32, 32]
 
 
 def test_many_jobs_come_in_full_batches():
@@ -52,5 +59,5 @@ def test_every_job_is_in_just_one_batch_of_its_own_group(counts, asked, workers)
     batches = list(cut(groups, asked, workers))
     assert [job for _, jobs in batches for job in jobs] == [job for _, jobs in groups for job in jobs]
     for own, jobs in batches:
-        assert 1 <= len(jobs) <= batch_size(own.recipe, asked)
+        assert 1 <= len(jobs) <= batch_size(own.recipe, asked, False)
         assert all(job in own.jobs for job in jobs)
