@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from joblib import cpu_count  # what affinity and cgroups leave to this process
 
 from atlas.canonical import digest
+from atlas.microscope import uncertain
 from atlas.pages import addresses, describe, images, views, words
 from atlas.pages.diagram import LARGE, MINI, diagram
 from atlas.pages.layers import LayerBuilder
@@ -179,7 +180,8 @@ def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:
         **card,
     )
     writer.put(addresses.HOME, home)
-    writer.put(addresses.ABOUT, pages.page("about.html", addresses.ABOUT, **paper))
+    about = pages.page("about.html", addresses.ABOUT, uncertain=uncertain(atlas.network.id), **paper)
+    writer.put(addresses.ABOUT, about)
     writer.put(addresses.GLOSSARY, pages.page("glossary.html", addresses.GLOSSARY))
     named = {"example": f"{example[0].name}/{example[1]}", "recipe": atlas.recipes[1] if atlas.recipes[1:] else ""}
     writer.put(addresses.COMPARE, pages.page("compare.html", addresses.COMPARE, **named))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from atlas.microscope import microscope, page
 from atlas.pages import addresses, images, words
 from atlas.pages.likeness import Near
-from atlas.pages.links import microscope, page
 from atlas.pages.numbers import Numbers
 from atlas.pages.plot import Plot, plot
 from atlas.pages.tree import Atlas, Channel, Layer
@@ -106,9 +106,10 @@ class Copy:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The same channel in OpenAI Microscope, and how far it is the same."""
+    """The channel in OpenAI Microscope, and how far it is the same: in a few words, and in a sentence."""
 
     address: str
+    badge: str
     caveat: str
 
 
@@ -227,9 +228,9 @@ def copy_of(atlas: Atlas, layer: Layer, channel: int) -> Copy | None:
 
 
 def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
-    """The channel in OpenAI Microscope, or None where it has no page that could be the same."""
+    """The channel in OpenAI Microscope, or None where it has no page of that layer."""
     place = microscope(atlas.network.id, layer.name, atlas.weights.kind)
-    return Elsewhere(page(place, channel), place.caveat) if place else None
+    return Elsewhere(page(place, channel), place.badge, place.caveat) if place else None
 
 
 def layer_row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:

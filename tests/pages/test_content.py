@@ -178,22 +178,44 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
         assert [found.key for _, found in again.jobs()] == [job.key]
 
 
-def test_random_weights_are_said_on_every_page_and_lead_nowhere(site: Path) -> None:
+def test_random_weights_are_said_on_every_page(site: Path) -> None:
     pages = sorted((site / "random").rglob("*.html"))
     assert len(pages) == 15
     for page in pages:
         assert "Random weights (seed 7): nothing here was learned." in said(page)
-        assert "microscope.openai.com" not in page.read_text()
     assert "Random weights" not in said(site / "toy" / "index.html")
 
 
-def test_the_link_to_microscope_says_that_it_may_be_offline(site: Path) -> None:
-    page = site / "toy" / "mixed2" / "1.html"
+@pytest.mark.parametrize(
+    ("name", "badge", "caveat"),
+    [
+        ("toy/mixed2", "same order, by test", "Same channel order there, but not known to be the same weights"),
+        ("random/mixed0", "other weights: do not compare", "Other weights there, so another channel"),
+    ],
+)
+def test_the_link_to_microscope_says_how_far_it_is_the_same_and_that_it_may_be_offline(
+    site: Path, name: str, badge: str, caveat: str
+) -> None:
+    page = site / name / "1.html"
     assert 'href="https://microscope.openai.com/models/inceptionv3_slim/' in page.read_text()
+    assert f"JSON OpenAI Microscope {badge} Microscope is an outside service, possibly offline. {caveat}" in said(page)
+    assert "OpenAI Microscope" not in said(site / "random/predictions/1.html") + said(site / name / "../_/about.html")
+
+
+def test_of_a_network_whose_layers_are_not_certain_there_only_the_about_page_links_to_microscope(
+    make_atlas: Make, store: Store, tmp_path: Path
+) -> None:
+    record = make_atlas(store, layers={"mixed0": 2}, recipes=("main",), weights="imagenet", distinct=1, side=8)
+    record["network"] |= {"id": "resnet50v2"}
+    write_atlas(record, store, tmp_path / "out")
+    [page] = [page for page in (tmp_path / "out").rglob("*.html") if "microscope.openai.com" in page.read_text()]
+    assert page == tmp_path / "out/_/about.html"
+    assert 'href="https://microscope.openai.com/models/resnetv2_50_slim"' in page.read_text()
     assert (
-        "Microscope is an outside service, possibly offline. Same channel order there, but not known to be the same"
-        in said(page)
+        "OpenAI Microscope, an outside service and possibly offline, shows this architecture . Which of its layers is "
+        "which of those here is not certain, so no channel links to one there." in said(page)
     )
+    assert check_site(tmp_path / "out") == []
 
 
 def test_no_string_becomes_markup(make_atlas: Make, store: Store, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_every_map_stands_where_its_page_says(record: dict[str, Any], store: Sto
 
 def test_a_photo_s_page_has_layers_in_order_with_pools_and_live_channels(site: Path) -> None:
     page = (site / "with-photos/_/photos/chelsea/index.html").read_text()
-    names = re.findall(r'<h3><a href="[^"]+">(\w+)</a>(?: <span class="pool">(pool)</span>)?</h3>', page)
+    names = re.findall(r'<h3><a href="[^"]+">(\w+)</a>(?: <span class="badge">(pool)</span>)?</h3>', page)
     upto = [row for row in OUTLINE if OUTLINE.index(row) <= 9]
     assert names == [(row[0], "pool" if row[4] == "pool" else "") for row in upto]
     assert page.count('alt="Map of channel ') == 8 * len(upto)
