@@ -5,10 +5,10 @@
 Prints tables as Markdown and writes contact sheets and ``results.json`` into OUT. The pictures of a recipe lie there
 too, so that a recipe is rendered once however often the tables are made.
 
-The *robust score* of a picture is the mean over 16 fixed draws (scale 0.95 to 1.05, rotation up to 5 degrees, shift up
-to 4 px, grey beyond the edge) of its channel's spatial mean on the finished 8-bit picture. *Selectivity* is the rank of
-its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and recipes), and over
-those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps times the pixels that
+The *robust score* of a picture is that of ``atlas.probes.robust``: the mean over 16 fixed draws (scale 0.95 to 1.05,
+rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Selectivity*
+is the rank of its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and
+recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps times the pixels that
 the network sees.
 """
 
@@ -26,15 +26,12 @@ from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 from atlas.spec.recipe import Recipe
 from atlas.spec.recipes import RECIPES
-from atlas.spec.slots import Rotate, Scale, Shift
 
 NETWORK = NetworkRef("inceptionv3", "embedded")
 LAYERS = ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4")
 CHANNELS = 64
 SIDE = 128
-DRAWS = (Scale(between=(0.95, 1.05)), Rotate(degrees=5.0), Shift(pixels=4.0))
 FLOOR = 1e-3
-BATCH = 16
 
 
 def cases() -> dict[str, list[int]]:
@@ -81,42 +78,26 @@ def render_layer(name: str, recipe: Recipe, layer: str, channels: list[int], out
     )
 
 
-def means(cut: Any, pictures: np.ndarray, draw: np.ndarray | None = None) -> np.ndarray:
-    """Spatial means of all channels ``(n, channels)`` for pictures ``(n, h, w, 3) uint8``, under one map if given."""
-    import tensorflow as tf
-
-    from atlas.ascent import transforms
-
-    found = []
-    for first in range(0, len(pictures), BATCH):
-        some = tf.constant(pictures[first : first + BATCH].astype(np.float32) / 255)
-        if draw is not None:
-            some = transforms.apply(DRAWS, "grey", some, tf.constant(np.repeat(draw[None], len(some), 0)))
-        found.append(tf.reduce_mean(cut.activate(cut.pre(some)), axis=[1, 2]).numpy())
-    return np.concatenate(found)
-
-
 def judge_layer(names: list[str], layer: str, channels: list[int], out: str, probes: np.ndarray) -> dict[str, Any]:
     """Robust scores, ranks and colours of the pictures of one layer by recipe."""
     start_tensorflow(1)
-    from atlas.ascent import transforms
     from atlas.networks.load import load
+    from atlas.probes.likeness import responses
+    from atlas.probes.robust import robust_scores
 
     cut = load(NETWORK).cut(layer)
     pictures = {name: np.load(Path(out) / f"{name}-{layer}.npz")["pictures"] for name in names}
-    maps = transforms.draw(DRAWS, SIDE, 16, np.random.default_rng(7)).maps
     own = np.arange(len(channels)), channels
     result: dict[str, Any] = {}
-    plain = {name: means(cut, some) for name, some in pictures.items()}
+    plain = {name: responses(cut, some)[0] for name, some in pictures.items()}
     others = [np.load(place)["pictures"] for name in names for place in sorted(Path(out).glob(f"{name}-mixed?.npz"))]
-    everything = np.concatenate([means(cut, some) for some in [*others, probes] if len(some)])
+    everything = np.concatenate([responses(cut, some)[0] for some in [*others, probes] if len(some)])
     mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-6
     for name, some in pictures.items():
-        scores = np.mean([means(cut, some, one)[own] for one in maps], axis=0)
         z = (plain[name] - mean) / deviation
         values = some / 255.0
         result[name] = {
-            "score": scores.tolist(),
+            "score": robust_scores(cut, some, channels).tolist(),
             "rank": (z > z[own][:, None]).sum(axis=1).tolist(),
             "colour": values.mean(axis=(1, 2)).tolist(),
             "deviation": values.std(axis=(1, 2, 3)).tolist(),

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "networks": {"ground", "spec"},
     "ascent": {"ground", "spec", "networks"},
     "store": {"ground"},
-    "probes": {"ground", "spec", "networks"},
+    "probes": {"ground", "spec", "networks", "ascent"},
     "api": {"ground", "spec", "networks", "ascent", "probes"},
     "front": {"api"},  # the package itself, whose functions are those of api
     "engine": {"ground", "spec", "networks", "ascent", "probes", "store"},

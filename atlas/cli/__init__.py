@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from atlas import __version__
-from atlas.cli import build, explain, init, look, plan, site, store
+from atlas.cli import build, compare, explain, init, look, plan, site, store
 from atlas.cli.usage import Commands
 from atlas.errors import AtlasError
 
@@ -44,6 +44,7 @@ app.command("render")(build.render_only)
 app.command("site")(build.site)
 app.command("plan")(plan.plan)
 app.command("status")(plan.status)
+app.command("compare")(compare.compare)
 app.command("layers")(look.layers)
 app.command("show")(look.show)
 app.command("explain")(explain.explain)

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from atlas.cli import options
+from atlas.cli.compared import compared, sentences
 from atlas.cli.prepare import Prepared, kept, prepare, render
 from atlas.cli.progress import Observer, observer
 from atlas.errors import AtlasError
@@ -36,8 +37,11 @@ def build(
         compute_scheduler=scheduler,
         compute_device=device,
     )
-    prepared = prepare(config, given, limit)
-    watch = observer(quiet, as_json)
+    make(prepare(config, given, limit), observer(quiet, as_json))
+
+
+def make(prepared: Prepared, watch: Observer) -> None:
+    """Make what is missing, write the site, and leave."""
     if prepared.missing:
         from atlas.pages.write import check_output
 
@@ -123,6 +127,9 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "skipped": dict(prepared.skipped),
     }
     said = _of_pictures(prepared, summary)
+    if prepared.build.theirs:
+        summary["compared"] = compared(prepared)
+        said += sentences(summary["compared"])
     if pages and outcome.done:
         said += _write(prepared, watch, summary)
     if not complete:

@@ -67,5 +67,10 @@ def find_config(name: str) -> Path:
 
 
 def overrides(**given: Any) -> dict[str, Any]:
-    """The options that were given, as overrides of a configuration; ``compute_workers`` means ``compute.workers``."""
-    return {key.replace("compute_", "compute."): value for key, value in given.items() if value is not None}
+    """The options that were given, as overrides of a configuration; ``compute_workers`` means ``compute.workers``, as
+    with ``compare``."""
+    return {
+        key.replace("compute_", "compute.").replace("compare_", "compare."): value
+        for key, value in given.items()
+        if value is not None
+    }

@@ -101,6 +101,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
         probing,
         photos,
         classes.name if classes else None,
+        _theirs(request) if request.compare else None,
     )
     outcome = look_up(plan, store, request.record)
     return Prepared(path.name, request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
@@ -131,6 +132,32 @@ def _photos(request: Any, identity: str) -> Any:
     layers = layers_before(request.facts, names, lambda layer: available(request.ref, layer))
     sources = find_photos(probes.images, probes.photos, PHOTOS)
     return Photos(identity, layers, sources, probes.size, probes.crop)
+
+
+def _theirs(request: Any) -> Any:
+    """The pictures by others that a request names, found and read."""
+    from atlas.probes.theirs import Called, find_theirs
+
+    layers = [
+        Called(
+            layer.facts.name,
+            place.op if place else (),
+            (place.folder,) if place else (),
+            frozenset(layer.channels),
+        )
+        for layer, place in called(request)
+    ]
+    return find_theirs(request.compare.pictures, request.compare.names, layers)
+
+
+def called(request: Any) -> list[tuple[Any, Any]]:
+    """The layers of a request, each with its place in Microscope, None where it has none."""
+    from atlas.microscope import microscope
+    from atlas.spec.load import WEIGHTS
+
+    kind = request.ref.weights if request.ref.weights in WEIGHTS else "file"
+    places = (microscope(request.facts.id, layer.facts.name, kind) for layer in request.layers)
+    return list(zip(request.layers, places, strict=True))
 
 
 def render(prepared: Prepared, watch: Observer) -> bool:

@@ -98,6 +98,7 @@ def said_of(report: Any) -> str:
         "likeness": "pictures of {} compared",
         "looks": "{} looked at",
         "photos": "maps of {} made",
+        "versus": "{} held against pictures by others",
         "weights": "weights to {} read",
     }
     return said.get(report.recipe_name, f"{report.recipe_name} of {{}} found").format(report.layer)

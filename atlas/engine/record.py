@@ -49,6 +49,7 @@ def atlas_record(
         "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
         "layers": [_layer(own, outcome, request.website) for own in groups.values()],
         **({"photos": _photos(photos, outcome)} if photos else {}),
+        **({"compare": {"by": request.compare.by, "publish": request.compare.publish}} if request.compare else {}),
     }
 
 

@@ -16,9 +16,11 @@ from atlas.engine.photos import Photos, photo_studies
 from atlas.engine.pools import Dask, Here, Pool, Processes
 from atlas.engine.probing import IMAGES, LOOK, Probing, looks
 from atlas.engine.study import found_before
+from atlas.engine.versus import against
 from atlas.engine.wire import wires
 from atlas.engine.worker import Done, Report, done_before
 from atlas.errors import AtlasError
+from atlas.probes.theirs import Theirs
 from atlas.spec.config import Compute
 from atlas.spec.plan import Group, Job, Plan
 from atlas.spec.request import Record
@@ -92,7 +94,7 @@ class Build:
 
     ``network`` is the network's id; ``weights_digest`` names its weights' values; ``probing`` are the real images and
     ``photos`` those whose maps are shown, None where there are none; ``classifier`` is the layer of the network's
-    classes, None without.
+    classes, None without; ``theirs`` are pictures by others to compare with, None without.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Build:
     probing: Probing | None = None
     photos: Photos | None = None
     classifier: str | None = None
+    theirs: Theirs | None = None
 
     def setting(self, plan: Plan) -> Setting:
         """With what all work of the build is done."""
@@ -121,6 +124,7 @@ def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
         *(findings(layers, setting, build.probing) if build.probing else ()),
         *(callings(layers, setting, build.classifier) if build.classifier else ()),
         *(photo_studies(build.photos, setting) if build.photos else ()),
+        *(against(layers, setting, build.theirs) if build.theirs else ()),
     ]
     there = found_before([job for one in wanted for job in one.jobs], build.store)
     missing = []

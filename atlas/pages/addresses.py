@@ -24,6 +24,7 @@ THEME = f"{OWN}/theme.css"
 COVER = f"{OWN}/cover.webp"
 DRAWING = f"{OWN}/drawing.webp"  # the thumbnails in the drawing of the network
 IMAGES = "images"  # the kind of study that has to do with real images, in the record
+VERSUS = "versus"  # the kind of study that holds pictures against those by others
 PHOTOS = f"{OWN}/photos/index.html"
 PHOTO_ROW = f"{OWN}/photos/_all.webp"  # the thumbnails of all photos
 STRIP = 8  # thumbnails of a layer on the home page
@@ -156,6 +157,16 @@ def near(layer: str) -> str:
     return f"{layer}/near.html"
 
 
+def versus(layer: str) -> str:
+    """The page that holds a layer's pictures against those by others."""
+    return f"{layer}/versus.html"
+
+
+def theirs(layer: str, channel: int) -> str:
+    """The picture of a channel by others."""
+    return f"{layer}/{channel}._theirs.webp"
+
+
 def kernels(layer: str, channel: int) -> str:
     """The weights that lead to a channel and from it, in one picture."""
     return f"{layer}/{channel}._weights.webp"
@@ -229,6 +240,8 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
         addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
         if IMAGES in layer.found:
             addresses |= {near(name), *(exemplars(name, channel.number) for channel in pictured(atlas, layer))}
+        if VERSUS in layer.found:
+            addresses |= {versus(name), *(theirs(name, channel.number) for channel in layer.shown)}
         for channel in layer.shown:
             number = channel.number
             addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}

@@ -62,8 +62,8 @@ def page_count(atlas: Atlas) -> int:
 
 
 def layer_pages(layer: Layer) -> int:
-    """How many pages a layer has: its own, that among images where there are some, and its channels'."""
-    return 1 + (addresses.IMAGES in layer.found) + len(layer.shown)
+    """How many pages a layer has: its own, those among images and beside others where there are any, its channels'."""
+    return 1 + (addresses.IMAGES in layer.found) + (addresses.VERSUS in layer.found) + len(layer.shown)
 
 
 def photo_pages(atlas: Atlas) -> int:

@@ -15,6 +15,7 @@ from atlas.pages.picture_config import PictureConfigs, recipe_text
 from atlas.pages.pictures import ByRecipe, write_kernels, write_pictures
 from atlas.pages.templating import Pages
 from atlas.pages.tree import Atlas, Channel, Layer
+from atlas.pages.versus import OF_LAYER, Held, beside_view, in_order, read_held, write_theirs
 from atlas.pages.wire_views import weights
 from atlas.pages.wiring import Feeding, read_wired
 from atlas.store.store import Store
@@ -38,6 +39,7 @@ class LayerBuilder:
         self.network = network
         self.found, self.wired = read_found(layer, store), read_wired(atlas, layer, store, feeding)
         self.called = read_called(atlas, layer, store)
+        self.held = read_held(atlas, layer, store)
         self.on_photos: OnPhotos | None = None
         place = atlas.layers.index(layer)
         self.before = atlas.layers[place - 1] if place else None
@@ -47,6 +49,7 @@ class LayerBuilder:
         """Write the layer's pictures; the numbers of each."""
         write_exemplars(self.layer, self.found, self.writer)
         write_kernels(self.layer, self.wired, self.writer)
+        write_theirs(self.held, self.writer)
         self.on_photos = write_on_photos(self.atlas, self.layer, self.store, self.writer)
         return write_pictures(self.atlas, self.layer, self.store, self.writer)
 
@@ -59,6 +62,9 @@ class LayerBuilder:
         tick()
         if self.found:
             self._among(self.found)
+            tick()
+        if self.held:
+            self._versus(self.held, numbers)
             tick()
         current = self.layer.name
         address = addresses.layer_page(current)
@@ -99,6 +105,7 @@ class LayerBuilder:
             "images": self.found.told(channel) if self.found else None,
             "weights": self.wired.told(self.layer.name, channel),
             "classes": called_data(self.atlas, channel, self.called),
+            "versus": self.held.told(channel) if self.held else None,
         }
 
     def _told_of_photos(self, channel: Channel) -> dict[str, Any] | None:
@@ -137,6 +144,8 @@ class LayerBuilder:
             script=addresses.layer_script(layer.name),
             sheet=addresses.layer_sheet(layer.name) if made else None,
             near_page=addresses.near(layer.name) if self.found else None,
+            versus_page=addresses.versus(layer.name) if self.held else None,
+            held=self.held,
             maps_page=addresses.photo_layer_page(atlas.photos[0], layer.name) if self.on_photos else None,
             whole=[
                 views.rendering_view(
@@ -165,6 +174,22 @@ class LayerBuilder:
             method=METHODS[found.record["layout"]],
             labels=labels,
             more=len(found.labels) - len(labels) if labels else 0,
+        )
+        self.writer.put(address, page)
+
+    def _versus(self, held: Held, numbers: ByRecipe) -> None:
+        """The page that holds the layer's pictures against those by others."""
+        address, rows = addresses.versus(self.layer.name), in_order(self.atlas, held, numbers)
+        page = self.pages.page(
+            "versus.html",
+            address,
+            layer=self.layer,
+            held=held,
+            rows=rows,
+            word=OF_LAYER[held.verdict] if rows else "",
+            middle=rows[len(rows) // 2] if rows else None,
+            better=sum(one.better >= 0 for one in rows),
+            elsewhere=views.elsewhere(self.atlas, self.layer, 0),
         )
         self.writer.put(address, page)
 
@@ -211,6 +236,9 @@ class LayerBuilder:
             real=real_images(atlas, layer, channel, self.found),
             weights=weights(atlas, layer, channel.number, self.wired),
             called=called_view(atlas, channel, self.called),
+            held=self.held,
+            beside=beside_view(atlas, self.held, channel.number, numbers.get((channel.number, atlas.main))),
+            versus_page=addresses.versus(layer.name),
             on_photos=self.on_photos.view(channel.number) if self.on_photos else None,
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,

@@ -10,6 +10,7 @@ from atlas.pages.tree import (
     Atlas,
     Branch,
     Channel,
+    Comparing,
     Layer,
     Network,
     Note,
@@ -44,6 +45,7 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
         outline=outline,
         layers=tuple(_layer(layer, recipes, place) for layer, place in _items(record, "layers", where)),
         class_names=_class_names(record, outline, where),
+        comparing=_comparing(record, where),
         **_photos(record, outline, where),
     )
 
@@ -83,6 +85,12 @@ def _photos(record: Mapping[str, Any], outline: tuple[OutlineLayer, ...], where:
         for (photo, place), title, folder in zip(shown, titles, folders(titles), strict=True)
     )
     return {"photos": photos, "photo_layers": tuple(known[name] for name in names)}
+
+
+def _comparing(record: Mapping[str, Any], where: str) -> Comparing | None:
+    given = optional(record, "compare", dict, where)
+    where = f"{where}: compare"
+    return Comparing(get(given, "by", str, where), get(given, "publish", bool, where)) if given is not None else None
 
 
 def _network(value: Mapping[str, Any], where: str) -> Network:

@@ -143,6 +143,14 @@ class Photo:
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """With whose pictures the atlas's own were compared, and whether theirs are shown."""
+
+    by: str
+    publish: bool
+
+
+@dataclass(frozen=True)
 class Atlas:
     """All of an atlas but the pictures. The first recipe is the main one; layers go from input to output.
 
@@ -161,6 +169,7 @@ class Atlas:
     class_names: tuple[str, ...] | None = None
     photos: tuple[Photo, ...] = ()
     photo_layers: tuple[OutlineLayer, ...] = ()
+    comparing: Comparing | None = None
 
     @property
     def main(self) -> str:

@@ -71,7 +71,7 @@ def likeness(cut: "Cut", pictures: Iterable[np.ndarray]) -> Likeness:
             colours.append(_colour(picture))
             yield picture
 
-    found = _responses(cut, coloured())
+    found = responses(cut, coloured())
     with threadpool_limits(1):
         own, *more = map(_standardised, found)
         axes, cells = _axes(own, AXES), _cells(_layout(own))
@@ -93,15 +93,15 @@ def _colour(picture: np.ndarray) -> np.ndarray:
     return np.asarray((lab * weights[..., None]).sum((0, 1)))
 
 
-def _standardised(responses: np.ndarray) -> np.ndarray:
+def _standardised(found: np.ndarray) -> np.ndarray:
     """Responses ``(n, channels)`` as ``(n, channels) float32`` of unit length.
 
     Each channel counts by how far it is from its mean over the pictures, in its own deviations. A channel that does the
     same on all pictures says nothing, and a picture that excites none more than others is like no other.
     """
-    mean, deviation = responses.mean(0), responses.std(0)
+    mean, deviation = found.mean(0), found.std(0)
     differs = deviation > ROUNDING * np.abs(mean)
-    return _unit(np.where(differs, responses - mean, 0.0) / np.where(differs, deviation, 1.0))
+    return _unit(np.where(differs, found - mean, 0.0) / np.where(differs, deviation, 1.0))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.where(length > 0, length, 1.0), np.float32)
 
 
-def _responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
+def responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
     """The mean activations ``(n, channels) float32`` of pictures, for each layer of the cut."""
     import tensorflow as tf
 
@@ -119,7 +119,8 @@ def _responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
         seen = cut.see(tf.cast(shown, tf.float32) / 255.0)
         return [tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2]) for sight in cut.sights]
 
-    compiled = tf.function(means, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
+    given = [tf.TensorSpec([None, None, None, 3], tf.uint8)]
+    compiled = tf.function(means, input_signature=given, autograph=False).get_concrete_function()
     found, left = [], iter(pictures)
     while some := list(islice(left, TOGETHER)):
         filled = np.stack([*some, *some[-1:] * (TOGETHER - len(some))])

@@ -47,11 +47,11 @@ def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[So
 
     Raises AtlasError when there is no such folder, or no image in it.
     """
-    root, stamps = _stamped(given)
+    root, stamps = stamped(given)
     chosen = sorted(stamps)
     if limit is not None and len(chosen) > limit:
         chosen = sorted(chosen, key=lambda name: digest([seed, _readable(name)]))[:limit]
-    found = _sources(root, {name: stamps[name] for name in chosen})
+    found = sources_of(root, {name: stamps[name] for name in chosen})
     return tuple(sorted(found, key=lambda source: (source.digest, source.path)))
 
 
@@ -61,7 +61,7 @@ def find_photos(given: str, patterns: Sequence[str], most: int) -> tuple[Source,
 
     Raises AtlasError as ``find_images``, when a pattern names no image, and when all name more than ``most``.
     """
-    root, stamps = _stamped(given)
+    root, stamps = stamped(given)
     chosen: Stamps = {}
     for pattern in patterns:
         found = [pattern] if pattern in stamps else [name for name in sorted(stamps) if fnmatchcase(name, pattern)]
@@ -75,10 +75,10 @@ def find_photos(given: str, patterns: Sequence[str], most: int) -> tuple[Source,
         raise AtlasError(
             f"probes.photos: expected at most {most} images, received patterns that name {len(chosen):,}; name fewer"
         )
-    return tuple(_sources(root, chosen))
+    return tuple(sources_of(root, chosen))
 
 
-def _stamped(given: str) -> tuple[str, Stamps]:
+def stamped(given: str) -> tuple[str, Stamps]:
     """The folder that names are counted from, and the images below it that are meant."""
     root, names = _listed(given)
     images = (name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES)
@@ -88,7 +88,7 @@ def _stamped(given: str) -> tuple[str, Stamps]:
     return root, stamps
 
 
-def _sources(root: str, stamps: Stamps) -> list[Source]:
+def sources_of(root: str, stamps: Stamps) -> list[Source]:
     """Images by their names, in the order in which they are given."""
     digests = _digests(root, stamps)
     found = []

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from atlas.spec.comparing import Compare
 from atlas.spec.frozen import AddressText, Frozen, PathText
 from atlas.spec.probing import Probes
 from atlas.spec.recipes import RECIPES
@@ -157,6 +158,7 @@ class Config(Frozen):
         None, description=f"Steps from frame to frame; when left out, as many as make at most {FRAMES} frames."
     )
     probes: Probes | None = Field(None, description="Real images to put through the network.")
+    compare: Compare | None = Field(None, description="Pictures of the same channels by others, to compare with.")
     compute: Compute = Field(Compute(), description="Where the work runs.")
     store: AddressText = Field(
         ".atlas",

@@ -11,6 +11,7 @@ from atlas.errors import AtlasError, NetworkError, WeightsError
 from atlas.resources import DEMO, demo_images
 from atlas.spec import marks
 from atlas.spec.class_names import read_class_names
+from atlas.spec.comparing import Compare
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
 from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
@@ -237,6 +238,7 @@ class _Reader:
             layers=layers,
             record=Record(config.record, config.frame_every),
             probes=self._probes(config, facts),
+            compare=self._compare(config.compare),
             compute=config.compute,
             store=config.store,
             output=Path(output),
@@ -263,6 +265,16 @@ class _Reader:
         if self.problems:
             raise self.problems.error()
         return given.model_copy(update={"images": images, "size": given.size or facts.size})
+
+    def _compare(self, given: Compare | None) -> Compare | None:
+        if given is None:
+            return None
+        folder = self._path(given.pictures, "compare.pictures")
+        if not folder.is_dir():
+            said = f"expected a folder of pictures, received {given.pictures!r}, where there is none"
+            self.problems.note(("compare", "pictures"), said)
+            raise self.problems.error()
+        return given.model_copy(update={"pictures": str(folder)})
 
     def _website(self, config: Config, facts: NetworkFacts, beside: bool) -> Website:
         given = config.site

@@ -10,12 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from atlas.errors import ConfigError
 from atlas.spec import marks, objectives, slots
+from atlas.spec.comparing import Compare
 from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
 
 LONGEST = 600  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {
+    "compare": Compare,
     "compute": Compute,
     "LayerChoice": LayerChoice,
     "Numbers": Numbers,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from atlas.spec.comparing import Compare
 from atlas.spec.config import FRAMES, Compute
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.probing import Probes
@@ -53,7 +54,8 @@ class Record:
 class Request:
     """What a build was asked for. ``store`` is a folder or an address, ``output`` a folder; from the current directory
     if relative. ``probes`` are the real images, by an absolute path and with a size, None where there are none;
-    ``class_names`` are a user's own, as many as the network has classes, None when none were given."""
+    ``compare`` the pictures by others, by an absolute path, None without; ``class_names`` are a user's own, as many as
+    the network has classes, None when none were given."""
 
     name: str
     title: str
@@ -62,6 +64,7 @@ class Request:
     layers: tuple[LayerRequest, ...]
     record: Record
     probes: Probes | None
+    compare: Compare | None
     compute: Compute
     store: str
     output: Path
