@@ -8,8 +8,8 @@ too, so that a recipe is rendered once however often the tables are made.
 The *robust score* of a picture is that of ``atlas.probes.robust``: the mean over 16 fixed draws (scale 0.95 to 1.05,
 rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Selectivity*
 is the rank of its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and
-recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps times the pixels that
-the network sees.
+recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps
+times the pixels that the network sees.
 """
 
 import argparse

@@ -21,11 +21,25 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_page_of_commands_is_the_program_s():
-    spec = importlib.util.spec_from_file_location("command_docs", ROOT / "scripts" / "command_docs.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_commands_is_the_program_s():
+    module = script("command_docs")
     assert module.PAGE.read_text() == module.page(), "run python scripts/command_docs.py"
+
+
+def test_the_tables_of_the_page_of_configurations_are_the_program_s():
+    module = script("config_docs")
+    text = module.PAGE.read_text()
+    assert text == module.page(text), "run python scripts/config_docs.py"
+    held = {name for name in Config.model_json_schema()["$defs"] if name != "JsonValue"}
+    assert set(re.findall("^<!-- keys of (.+) -->$", text, re.MULTILINE)) == {"Config", "Note", *held}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) == set(module.SECTIONS.values())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -34,7 +48,7 @@ def test_links_between_documents_lead_somewhere(page):
         if target.startswith("https://"):
             continue
         path, _, anchor = target.partition("#")
-        there = page.parent / path
+        there = page.parent / path if path else page
         assert there.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)

@@ -63,7 +63,7 @@ def show(
     channels: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CHANNELS]",
+            metavar="CHANNELS",
             help="A channel, or some for a grid: 47, 0-63, 3,5; none for deepdream and caricature.",
         ),
     ] = None,

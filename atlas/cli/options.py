@@ -26,10 +26,13 @@ PreprocessingOption = Annotated[
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the results; in place of the file's.")
 ]
+PlaceOption = Annotated[
+    str | None, typer.Option("--store", help="Folder or address of the results; .atlas when left out.")
+]
 OutputOption = Annotated[str | None, typer.Option("--output", help="Folder of the site; in place of the file's.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N channels of each layer.")]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; one per core when left out.")
+    int | None, typer.Option("--workers", min=1, help="How many workers; in place of the file's.")
 ]
 BackendOption = Annotated[
     str | None,

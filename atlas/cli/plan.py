@@ -66,7 +66,7 @@ def plan(
 
 
 def status(
-    store: options.StoreOption = None,
+    store: options.PlaceOption = None,
     all_runs: options.AllOption = False,
     as_json: options.JsonOption = False,
 ) -> None:

@@ -13,7 +13,7 @@ from atlas.errors import AtlasError
 app = typer.Typer(help="Look after the store: list, verify and prune what is kept.", cls=Commands)
 
 StoreArgument = Annotated[
-    str, typer.Argument(metavar="[STORE]", help="Folder or address of the results, such as s3://bucket/folder.")
+    str, typer.Argument(metavar="STORE", help="Folder or address of the results, such as s3://bucket/folder.")
 ]
 RepairOption = Annotated[bool, typer.Option("--repair", help="Delete damaged entries; a build makes them again.")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]

@@ -35,16 +35,16 @@ class Compare(Frozen):
     """Pictures of the same channels by others, to be held against the atlas's own."""
 
     pictures: PathText = Field(
-        description="A folder of PNG, JPEG and WebP pictures, each made for one channel, by another program or from "
+        description="A folder of PNG, JPEG and WebP pictures, each made for one channel by another program, or of "
         "another network."
     )
     names: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_names)] | None = Field(
         None,
-        description="How their names tell what they are of, such as Mixed_{op}_ch{channel}.png: {layer} is a layer's "
-        "name here, {op} and {tensor} are Microscope's names for it, * is any letters. Names of Microscope's own, of "
-        "an atlas and of common scripts are known when left out.",
+        description="How names tell what a picture is of, such as `Mixed_{op}_ch{channel}.png`: `{layer}` is a layer's "
+        "name here, `{op}` and `{tensor}` are Microscope's names for it, `*` is any letters; names as Microscope, an "
+        "atlas and common scripts give them when left out.",
     )
     by: Annotated[str, Field(min_length=1, max_length=60)] = Field(
-        "others", description="Who made them, as pages say it, such as Lucid."
+        "others", description="Who made them, as pages say it, such as `Lucid`."
     )
-    publish: bool = Field(True, description="Whether pages show their pictures; false leaves numbers and verdicts.")
+    publish: bool = Field(True, description="Whether pages show their pictures; `false` leaves numbers and verdicts.")

@@ -1,6 +1,8 @@
 """The configuration: what the keys of a YAML file mean, their types and their defaults.
 
-``spec.load`` reads files into these models; every default stands here or in ``spec.recipe``, once.
+``spec.load`` reads files into these models; every default stands here or in ``spec.recipe``, once. Editors show the
+descriptions, and ``scripts/config_docs.py`` writes them into the documents: that of a key whose default is None says at
+its end, behind a semicolon, what holds "when left out."
 """
 
 import re
@@ -9,13 +11,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue
 
 from atlas.spec.comparing import Compare
-from atlas.spec.frozen import AddressText, Frozen, PathText
+from atlas.spec.frozen import AddressText, Frozen, NameText, PathText
 from atlas.spec.probing import Probes
 from atlas.spec.recipes import RECIPES
 
 BASE_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._~-]+)*/?$"
 FRAMES = 48  # of an ascent, when nothing else is asked for
 CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
+RUNS = Field(json_schema_extra={"format": "channels"})
+URL = Field(pattern=BASE_URL, max_length=300, json_schema_extra={"format": "uri"})
+COLOUR = Field(pattern=r"^#[0-9a-fA-F]{6}$", json_schema_extra={"format": "color-hex"})
 RECIPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -40,76 +45,89 @@ def _channels(text: str) -> str:
 class LayerChoice(Frozen):
     """One layer, or every layer that a pattern names, and which of its channels."""
 
-    name: str = Field(description="A layer's name, or a pattern such as block?_pool.")
-    channels: Annotated[str, AfterValidator(_channels)] | Annotated[int, Field(ge=0)] | None = Field(
-        None, description='Channels such as "0-63,100"; every channel when left out.'
+    name: str = Field(
+        description="A layer's name, or a pattern such as `block?_pool`, which means the layers that the weights reach."
+    )
+    channels: Annotated[str, AfterValidator(_channels), RUNS] | Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Which of its channels, counted from 0; every channel when left out."
     )
 
 
 class Numbers(Frozen):
     """Preprocessing in numbers: the network's input is ``picture[..., order] * scale + offset``, picture in [0, 1]."""
 
-    order: Literal["rgb", "bgr"] = Field("rgb", description="The network's channel order.")
+    order: Literal["rgb", "bgr"] = Field("rgb", description="In which order the network takes the colours.")
     scale: tuple[float, float, float] = Field(
-        (255.0, 255.0, 255.0), description="Factor of each of the network's channels."
+        (255.0, 255.0, 255.0), description="The factor of each colour, in the network's order."
     )
-    offset: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="Added after the factor.")
+    offset: tuple[float, float, float] = Field(
+        (0.0, 0.0, 0.0), description="What is added to each after the factor, in the same order."
+    )
 
 
 class Compute(Frozen):
-    """Where the work runs. With one thread for each worker, nothing here changes a picture."""
+    """Where the work runs. On cores, with one thread for each worker, nothing here changes a picture."""
 
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = Field(
-        "auto", description="Worker processes; auto is one for each core this process may use."
+        "auto",
+        description="How many workers; `auto` is one per GPU where there are some, else one per core that this process "
+        "may use.",
     )
     threads_per_worker: Annotated[int, Field(ge=1, le=256)] = Field(
-        1, description="TensorFlow threads in each worker. With 1 the same bytes come out on every run."
+        1, description="TensorFlow threads in each worker. Only with 1 are bytes the same on every run."
     )
     batch: Literal["auto", 2, 4, 8, 16, 32, 64, 128, 256] = Field(
-        "auto", description="Channels ascended together; auto goes by the picture's size, and takes more on a GPU."
+        "auto",
+        description="Channels ascended together; `auto` goes by the picture's size, 16 to 2, on a GPU 64 to 2, and is "
+        "less in a small build, so that every worker gets a part.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
-        "auto", description="What workers compute on; auto takes GPUs where there are some, one for each worker."
+        "auto", description="What workers compute on; `auto` takes GPUs where there are some, one for each worker."
     )
     backend: Literal["processes", "dask", "sequential"] = Field(
         "processes",
-        description="processes are workers on this machine; dask is a cluster; sequential works in this process, for "
-        "debugging.",
+        description="`processes` are workers on this machine; `dask` is a cluster; `sequential` works in this process, "
+        "for debugging.",
     )
     scheduler: Annotated[str, Field(min_length=1, max_length=300)] | None = Field(
         None,
-        description="Address of a Dask scheduler, such as tcp://10.0.0.1:8786; a cluster on this machine for this run "
-        "when left out.",
+        description="The address of a Dask scheduler, such as `tcp://10.0.0.1:8786`; a cluster on this machine, for "
+        "this run, when left out.",
     )
 
 
 class SiteOptions(Frozen):
     """How the pages look, and what is written beside them. Nothing here changes a picture."""
 
-    base_url: Annotated[str, Field(pattern=BASE_URL, max_length=300)] | None = Field(
+    base_url: Annotated[str, URL] | None = Field(
         None,
-        description="The address that the atlas's folder will have, such as https://example.org/vgg19/; with it there "
-        "are social cards and a sitemap.xml.",
+        description="The address that the atlas's folder will have, such as `https://example.org/vgg19/`, for social "
+        "cards and a `sitemap.xml`; neither of them when left out.",
     )
-    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = Field(
+    accent: Annotated[str, COLOUR] | None = Field(
         None,
-        description='The colour of links and marks, such as "#a5401f"; it is made darker or lighter to be legible.',
+        description='The colour of links and marks, such as `"#a5401f"`. It is made darker on light ground and lighter '
+        "on dark until it can be read; the site's own colour when left out.",
     )
     logo: PathText | None = Field(
-        None, description="A picture (.svg, .png, .webp) in the place of the site's own mark."
+        None,
+        description="A picture (`.svg`, `.png`, `.webp`) in the corner of every page; the site's own mark when left "
+        "out.",
     )
     footer: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        None, description="A sentence at the foot of every page."
+        None, description="A sentence at the foot of every page; none when left out."
     )
     templates: PathText | None = Field(
-        None, description="A folder of templates of your own, which take the place of those of the same name."
+        None,
+        description="A folder of templates of your own, which take the place of those of the same name; none when left "
+        "out.",
     )
     shelf: bool = Field(
         True,
-        description="Link every page to the list of atlases beside it, where there is one; false for a folder that is "
-        "hosted alone.",
+        description="Whether every page links the list of atlases above it, where there is one; `false` is for a "
+        "folder that is hosted alone.",
     )
-    zip: bool = Field(False, description="Write pictures.zip with every picture beside the pages.")
+    zip: bool = Field(False, description="Whether to write `pictures.zip` with every picture.")
 
 
 class Config(Frozen):
@@ -118,26 +136,29 @@ class Config(Frozen):
     title: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="The site's title; the network's own when left out."
     )
-    network: PathText = Field(
-        description="A network's id (vgg19, inceptionv3, resnet50, ...) or the path of a .keras file."
+    network: NameText = Field(
+        description="The network: an id such as `vgg19`, `inceptionv3` or `resnet50`, or the path of a `.keras` file."
     )
-    weights: PathText | None = Field(
+    weights: NameText | None = Field(
         None,
-        description="imagenet (Keras downloads it), embedded (inceptionv3 to mixed4), random or random:SEED, or a path "
-        "(.weights.h5, .h5, .safetensors, .keras). imagenet when left out; a .keras file brings its own.",
+        description="`imagenet` (Keras downloads it), `embedded` (`inceptionv3` to mixed4), `random` or `random:SEED`, "
+        "or the path of a `.weights.h5`, `.h5`, `.safetensors` or `.keras` file; `imagenet`, or what a `.keras` file "
+        "brings, when left out.",
     )
     preprocessing: Literal["tf", "caffe", "torch", "none"] | Numbers | None = Field(
-        None, description="How a network of one's own wants its input; required for a .keras file, refused for others."
+        None,
+        description="How a network of your own wants its input. Required with a `.keras` file, refused with others; "
+        "the network's own when left out.",
     )
     classes: bool = Field(
         False,
-        description="Take a network of keras.applications with its classifier: its classes are channels of its last "
-        "layer then, and pictures are resized to the size it was trained on.",
+        description="Whether to take a network of `keras.applications` with its classifier: its classes are the "
+        "channels of its last layer then, and pictures are resized to the size it was trained on.",
     )
     class_names: PathText | None = Field(
         None,
-        description="A file of the names of the classes of a network with its classifier: one on each line, or a .json "
-        "in the form of Keras's imagenet_class_index.json. ImageNet's own names when left out, or numbers.",
+        description="A file of the names of the classes of a network with its classifier: one on each line, or a "
+        "`.json` in the form of Keras's `imagenet_class_index.json`; ImageNet's own, or numbers, when left out.",
     )
     layers: tuple[str | LayerChoice, ...] | None = Field(
         None,
@@ -147,27 +168,34 @@ class Config(Frozen):
     recipes: dict[str, dict[str, JsonValue]] = Field(
         {"main": {"base": "default"}},
         min_length=1,
-        description=f"Named recipes, each changes a base ({', '.join(RECIPES)}); the first is the main picture.",
+        description="Recipes by name, each changes a `base` "
+        f"({', '.join(f'`{name}`' for name in RECIPES)}); the first makes the main picture.",
     )
     record: tuple[Literal["trace", "maps", "frames"], ...] = Field(
         ("trace",),
-        description="What to keep beside the picture: trace (score, mean, max and min at each step), maps (activations "
-        "before and after), frames (the ascent, for an animation).",
+        description="What to keep beside the picture: `trace`, the score and the activations' mean, maximum and "
+        "minimum at each step; `maps`, the activations before and after; `frames`, the ascent, for an animation.",
     )
     frame_every: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        None, description=f"Steps from frame to frame; when left out, as many as make at most {FRAMES} frames."
+        None, description=f"Steps from frame to frame; as many as make at most {FRAMES} frames when left out."
     )
-    probes: Probes | None = Field(None, description="Real images to put through the network.")
-    compare: Compare | None = Field(None, description="Pictures of the same channels by others, to compare with.")
+    probes: Probes | None = Field(None, description="Real images to put through the network; none when left out.")
+    compare: Compare | None = Field(
+        None, description="Pictures of the same channels by others, to compare with; none when left out."
+    )
     compute: Compute = Field(Compute(), description="Where the work runs.")
     store: AddressText = Field(
         ".atlas",
-        description="Folder of the results, from the current directory, or an address such as s3://bucket/folder.",
+        description="Folder of the results, from the current directory, or an address such as `s3://bucket/folder`.",
     )
     output: PathText | None = Field(
-        None, description="Folder of the site, from the current directory; site/NAME when left out."
+        None,
+        description="Folder of the site, from the current directory. One that another file made, under another title, "
+        "is refused; `site/` and the file's name when left out.",
     )
     notes: PathText | None = Field(
-        None, description="A YAML file of your own names and remarks for channels, shown on pages and in search."
+        None,
+        description="A YAML file of your own names and remarks for channels, shown on their pages and found by search; "
+        "none when left out.",
     )
     site: SiteOptions = Field(SiteOptions(), description="How the pages look, and what is written beside them.")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Frozen(BaseModel):
@@ -25,5 +25,6 @@ def _address(text: str) -> str:
     return text if "://" in text and len(text) <= 1000 and text.isprintable() else _path(text)
 
 
-AddressText = Annotated[str, AfterValidator(_address)]
-PathText = Annotated[str, AfterValidator(_path)]
+AddressText = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "path-or-address"})]
+NameText = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"format": "name-or-path"})]
+PathText = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"format": "path"})]

@@ -16,8 +16,12 @@ from atlas.spec.problems import Problems, nearest
 class Note(Frozen):
     """A user's own name and remark for a channel."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(None, description="A name of few words.")
-    text: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(None, description="A remark.")
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Your own name for the channel, of few words; none when left out."
+    )
+    text: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+        None, description="A remark; none when left out."
+    )
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ def test_a_layer_s_name_is_taken_whole(folder):
 
 def test_one_layer_alone_needs_no_name(folder):
     assert named(find_theirs(folder("c17.png"), "c{channel}.png", MIXED[:1])) == {"mixed2": {17: "c17.png"}}
-    with pytest.raises(AtlasError, match="names: expected {layer}, {op} or {tensor} in the names of pictures of 3 lay"):
+    with pytest.raises(
+        AtlasError, match=r"names: expected \{layer\}, \{op\} or \{tensor\} in the names of pictures of 3 layers"
+    ):
         find_theirs(folder("c17.png"), "c{channel}.png", MIXED)
 
 
