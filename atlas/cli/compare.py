@@ -1,5 +1,7 @@
 """``atlas compare``: the same channels as others have made them, by what the network makes of both."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from atlas.cli.progress import Observer, observer
 from atlas.errors import AtlasError
 
 MICROSCOPE = "OpenAI Microscope"
+EVERY = 10.0  # seconds between two sentences on how far fetching is
 
 
 def compare(
@@ -72,9 +75,29 @@ def _fetch(config: str, given: dict[str, Any], limit: int | None, folder: Path |
 
     if folder is None:
         raise AtlasError("--fetch: expected --pictures FOLDER beside it, where they are kept, received none")
-    folder.mkdir(parents=True, exist_ok=True)
-    request = load_request(options.find_config(config), given, catalog(), limit)
+    path = options.find_config(config)
+    request = load_request(path, {key: one for key, one in given.items() if "compare" not in key}, catalog(), limit)
     wanted = [(place, channel) for layer, place in called(request) if place for channel in layer.channels]
-    absent = fetch(wanted, folder, watch.say)
-    if absent:
-        watch.say(f"not there: {len(absent)} pictures, such as {absent[0]}")
+    if not any(place.same != "other" for place, _ in wanted):
+        raise AtlasError(
+            f"--fetch: expected layers that {MICROSCOPE} shows of this network with these weights, received none; "
+            "leave --fetch out and name pictures of your own"
+        )
+    found = fetch(wanted, folder, _slowly(watch))
+    watch.say(f"{found.new:,} pictures fetched, {found.kept:,} were there")
+    for what, names in (("not there", found.absent), ("no images", found.broken)):
+        if names:
+            watch.say(f"{what}: {len(names):,}, the first {names[0]}")
+
+
+def _slowly(watch: Observer) -> Callable[[int, int], None]:
+    """What tells how far fetching is, now and then."""
+    last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            watch.say(f"{done:,} of {total:,} pictures fetched or there")
+
+    return tell

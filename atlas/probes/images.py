@@ -41,23 +41,28 @@ def open_image(path: str, size: int, crop: str, digest: str = "") -> np.ndarray:
     OSError where there is no such file any more, or it may not be read, or its sha256 is not ``digest`` where that is
     given.
     """
-    # Pillow warns of files that it mends. For good, as warnings.catch_warnings is no tool for threads: at its end it
-    # takes back what others have set meanwhile.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
     with Path(path).open("rb") as file:
         if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise OSError(errno.ESTALE, "changed while the build ran; build again", path)
         file.seek(0)
-        try:
-            return _shown(file, size, crop)
-        except (UnfitError, MemoryError):
-            raise
-        except Image.DecompressionBombError as error:
-            raise UnfitError("one of too many pixels") from error
-        except UnidentifiedImageError as error:
-            raise UnfitError("a file that is no JPEG, PNG or WebP image") from error
-        except Exception as error:  # whatever Pillow raises: of a broken file, nearly anything
-            raise UnfitError(f"a file that cannot be read ({error})") from error
+        return read_image(file, size, crop)
+
+
+def read_image(file: BinaryIO, size: int, crop: str) -> np.ndarray:
+    """An image as ``open_image`` gives it, out of an open file. Raises UnfitError with what is wrong with it."""
+    # Pillow warns of files that it mends. For good, as warnings.catch_warnings is no tool for threads: at its end it
+    # takes back what others have set meanwhile.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        return _shown(file, size, crop)
+    except (UnfitError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnfitError("one of too many pixels") from error
+    except UnidentifiedImageError as error:
+        raise UnfitError("a file that is no JPEG, PNG or WebP image") from error
+    except Exception as error:  # whatever Pillow raises: of a broken file, nearly anything
+        raise UnfitError(f"a file that cannot be read ({error})") from error
 
 
 def _shown(file: BinaryIO, size: int, crop: str) -> np.ndarray:
