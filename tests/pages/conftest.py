@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     few = make(toy, "random", layers, weights="random", recipes=("main",), class_names=names)
     write_atlas(few, toy, folder / "site" / "random", Theme(shelf=True))
     photos = ("chelsea.png", "cats/tabby one.jpg", "coffee.webp")
-    seen = make(toy, "with-photos", {"mixed0": 9, "mixed2": 3}, recipes=("main",), photos=photos)
+    seen = make(toy, "with-photos", {"mixed0": 9, "mixed2": 3}, recipes=("main",), photos=photos, by="Lucid")
     write_atlas(seen, toy, folder / "site" / "with-photos", Theme(shelf=True))
     assert write_shelf(folder / "site") is None
     return folder / "site"

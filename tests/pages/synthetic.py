@@ -175,6 +175,27 @@ def call(store: Store, layer: str, keys: list[str], classes: int) -> dict[str, s
     return {"key": made.key, "checksum": made.checksum}
 
 
+def hold(store: Store, layer: str, shown: list[int], channels: int) -> dict[str, str]:
+    """What pictures by others of some channels might have come to: the first three the same, the next unclear, the
+    others different; one could not be opened."""
+    count = len(shown)
+    verdict = np.array([0, 0, 0, 1, *[2] * count][:count], np.int8)
+    artefacts: dict[str, np.ndarray] = {
+        "channels": np.array(shown, np.int32),
+        "theirs": np.linspace(3, 1, count).astype(np.float32),
+        "ours": np.linspace(2, 4, count).astype(np.float32),
+        "rank": np.array([0, 3, 1, 10, *range(30, 30 + count)][:count], np.int32),
+        "alike": np.linspace(0.9, -0.2, count).astype(np.float32),
+        "verdict": verdict,
+        **{f"theirs-{row}": np.frombuffer(picture(500 + row), np.uint8) for row in range(count)},
+    }
+    said = "same" if count < 5 else "unclear"
+    record = {"versus": 1, "layer": layer, "skipped": {"a<b>.png": "a file"}, "verdict": said, "others": channels - 1}
+    made = Entry(f"{zlib.crc32(layer.encode()):08x}" + "0e" * 28, record, b"", artefacts)
+    store.put(made)
+    return {"key": made.key, "checksum": made.checksum}
+
+
 def photograph(store: Store, names: tuple[str, ...], last: str, size: int = 96) -> dict[str, Any]:
     """Maps of all layers up to ``last`` on drawn photos, and what the record says. Channel 1 is active nowhere."""
     rows = OUTLINE[: [row[0] for row in OUTLINE].index(last) + 1]
@@ -211,13 +232,14 @@ def make(
     notes: dict[str, dict[str, Any]] | None = None,
     class_names: tuple[str, ...] = (),
     photos: tuple[str, ...] = (),
+    by: str = "",
     **site: Any,
 ) -> dict[str, Any]:
     """Fill the store with an atlas that shows the first channels of ``layers`` (name to number) and give its record.
 
     Of every layer channel 5 is dead, 6 failed and 7 missing. At most ``distinct`` pictures are drawn: the rest repeat.
     With ``class_names`` the network has a layer ``predictions`` of so many classes.
-    ``photos`` are the names of photos with feature maps.
+    ``photos`` are the names of photos with feature maps, ``by`` is who made pictures of the same channels.
     """
     layers = layers or {"mixed0": 16, "mixed2": 10}
     names = list(layers)
@@ -250,6 +272,8 @@ def make(
         found = {"likeness": compared} if (compared := compare(store, layer, mains, channels, before)) else {}
         if depth and kind != "classes":
             found["weights"] = wire(store, (names[depth - 1], before), (layer, channels))
+        pictured = [one["channel"] for one in listed if one["renderings"][recipes[0]]["key"]]
+        found |= {"versus": hold(store, layer, pictured, channels)} if by else {}
         found |= {"classes": call(store, layer, mains, len(class_names))} if class_names else {}
         described.append(
             {
@@ -306,6 +330,7 @@ def make(
         ],
         "layers": described,
         **({"photos": photograph(store, photos, list(layers)[-1])} if photos else {}),
+        **({"compare": {"by": by, "publish": True}} if by else {}),
     }
     store.put_atlas(name, record)
     return record

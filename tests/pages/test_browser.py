@@ -23,6 +23,7 @@ WITH_PHOTOS = [
     "with-photos/index.html",
     "with-photos/mixed0/index.html",
     "with-photos/mixed0/1.html",
+    "with-photos/mixed0/versus.html",
     "with-photos/_/photos/index.html",
     "with-photos/_/photos/cats-tabby-one/index.html",
     "with-photos/_/photos/chelsea/mixed2.html",
