@@ -17,7 +17,7 @@ from atlas.errors import AtlasError
 from atlas.probes.images import UnfitError, open_image
 from atlas.probes.sources import Source
 from atlas.probes.theirs import Theirs
-from atlas.probes.versus import FEWEST, VERSION, layer_verdict, versus
+from atlas.probes.versus import BEYOND, FEWEST, FIRST, VERSION, layer_verdict, versus
 from atlas.spec.plan import Job
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "versus"  # the kind of study
 CROWD = 256  # pictures at most that channels are measured by
+THRESHOLDS = {"first": FIRST, "beyond": BEYOND}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Against(Study):
                 rows.append(row)
             except UnfitError as error:
                 skipped[source.name] = str(error)
-        record: dict[str, Any] = {NAME: VERSION, "layer": self.layer, "skipped": skipped}
+        record: dict[str, Any] = {NAME: VERSION, "layer": self.layer, "skipped": skipped, **THRESHOLDS}
         if not rows:
             yield Entry(wanted[0].key, record, b"", {})
             return
@@ -93,6 +94,7 @@ def against(layers: Sequence[Mains], setting: Setting, theirs: Theirs) -> list[A
         key = digest(
             {
                 NAME: VERSION,
+                **THRESHOLDS,
                 "layer": layer.layer,
                 "ours": [[one.key, one.checksum] for one in ours],
                 "theirs": [[one.name, one.digest] for one in sources],

@@ -63,6 +63,11 @@ class Held:
         return str(self.record["verdict"])
 
     @property
+    def thresholds(self) -> tuple[str, str]:
+        """Up to which share of the way down a channel is the same, and from which on it is another."""
+        return words.percent(self.record["first"]), words.percent(self.record["beyond"])
+
+    @property
     def skipped(self) -> Mapping[str, str]:
         """Why pictures could not be looked at, by their names."""
         return dict(self.record["skipped"])

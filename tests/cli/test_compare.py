@@ -1,11 +1,16 @@
 """``atlas compare``, and builds that hold pictures by others against their own."""
 
+import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+
+from atlas.engine.fetch import fetch
 
 CONFIG = """
 title: Toy
@@ -128,3 +133,78 @@ def test_too_few_channels_to_measure_by(shell, config, theirs):
     said = shell("compare", config, "--pictures", theirs)
     assert said.code == 2
     assert "compare: expected at least 8 channels in the atlas" in said.err
+
+
+INCEPTION = """
+network: inceptionv3
+weights: {weights}
+layers: [{{name: stem1, channels: "0-8"}}]
+recipes: {{main: {{size: 76, steps: 2}}}}
+compute: {{backend: sequential}}
+"""
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """A service that has the picture of every channel but 3, and notes what it was asked for."""
+    asked = []
+    shown = io.BytesIO()
+    PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(shown, "PNG")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            there = not self.path.endswith("channel-3.png")
+            self.send_response(200 if there else 404)
+            self.end_headers()
+            self.wfile.write(shown.getvalue() if there else b"")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setitem(fetch.__kwdefaults__, "base", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setitem(fetch.__kwdefaults__, "pause", 0.0)
+    yield asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_pictures_are_fetched_once_and_compared(shell, service, tmp_path):
+    (tmp_path / "stem.yaml").write_text(INCEPTION.format(weights="embedded"))
+    said = shell("compare", "stem.yaml", "--pictures", "kept", "--fetch", "--json")
+    assert said.code == 0, said.err
+    events = [json.loads(line) for line in said.lines]
+    notices = [one["text"] for one in events if one["event"] == "notice"]
+    folder = "InceptionV3_InceptionV3_Conv2d_1a_3x3_Relu_0"
+    assert notices[-2:] == ["8 pictures fetched, 0 were there", f"not there: 1, the first {folder}/channel-3.png"]
+    found = events[-1]["compared"]
+    assert found["by"] == "OpenAI Microscope"
+    assert [one["channel"] for one in found["layers"][0]["channels"]] == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert len(service) == 9
+    assert shell("compare", "stem.yaml", "--pictures", "kept", "--fetch").code == 0
+    assert len(service) == 10  # but for the one that was not there
+    assert "Beside OpenAI Microscope" in (tmp_path / "site/stem/stem1/4.html").read_text()
+
+
+def test_nothing_is_fetched_for_other_weights(shell, service, tmp_path):
+    (tmp_path / "stem.yaml").write_text(INCEPTION.format(weights="random"))
+    said = shell("compare", "stem.yaml", "--pictures", "kept", "--fetch")
+    assert said.code == 2
+    assert "--fetch: expected layers that OpenAI Microscope shows of this network with these weights" in said.err
+    assert service == []
+
+
+def test_a_service_that_is_gone_is_one_sentence(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setitem(fetch.__kwdefaults__, "base", "http://127.0.0.1:9")
+    monkeypatch.setattr("atlas.engine.fetch.TRIES", 1)
+    (tmp_path / "stem.yaml").write_text(INCEPTION.format(weights="embedded"))
+    said = shell("compare", "stem.yaml", "--pictures", "kept", "--fetch")
+    assert said.code == 2
+    [line] = said.err.splitlines()
+    assert "take pictures that others have kept, with --pictures and without --fetch" in line
