@@ -33,15 +33,16 @@ def judged(layer: str, channels: np.ndarray, out: str) -> dict[str, tuple[np.nda
     """Shares of ranks, likeness and verdicts of one layer's channels: right pairs, and permuted ones."""
     start_tensorflow(1)
     from atlas.networks.load import load
-    from atlas.probes.versus import versus
+    from atlas.probes.versus import Crowd, versus
 
     made = {name: np.load(Path(out) / f"{name}-{layer}.npz")["pictures"] for name in SEEDS}
-    crowd = [one for other in LAYERS for one in np.load(Path(out) / f"ours-{other}.npz")["pictures"]]
+    pictures = [one for other in LAYERS for one in np.load(Path(out) / f"ours-{other}.npz")["pictures"]]
+    crowd = Crowd(pictures, [one if other == layer else -1 for other, own in cases().items() for one in own])
     turned = np.roll(np.arange(len(channels)), len(channels) // 2)
     found: dict[str, tuple[np.ndarray, ...]] = {}
     for name, order in (("right", np.arange(len(channels))), ("permuted", turned)):
         one = versus(load(NETWORK).cut(layer), channels, made["theirs"][order], made["ours"], crowd)
-        found[name] = (one.rank / (LAYERS[layer] - 1), one.alike, one.verdict)
+        found[name] = (one.rank / one.others, one.alike, one.verdict)
     return found
 
 

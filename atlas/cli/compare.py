@@ -9,6 +9,7 @@ import typer
 
 from atlas.cli import options
 from atlas.cli.build import make
+from atlas.cli.compared import refused
 from atlas.cli.prepare import called, prepare
 from atlas.cli.progress import Observer, observer
 from atlas.errors import AtlasError
@@ -64,6 +65,8 @@ def compare(
         raise AtlasError(
             f"{config}: expected --pictures FOLDER, or a compare key that names one, received neither; name a folder"
         )
+    if why := refused(prepared):
+        raise AtlasError(why)
     make(prepared, watch)
 
 
@@ -76,7 +79,8 @@ def _fetch(config: str, given: dict[str, Any], limit: int | None, folder: Path |
     if folder is None:
         raise AtlasError("--fetch: expected --pictures FOLDER beside it, where they are kept, received none")
     path = options.find_config(config)
-    request = load_request(path, {key: one for key, one in given.items() if "compare" not in key}, catalog(), limit)
+    without = {key: one for key, one in given.items() if not key.startswith("compare.")}
+    request = load_request(path, {**without, "compare": None}, catalog(), limit)
     wanted = [(place, channel) for layer, place in called(request) if place for channel in layer.channels]
     if not any(place.same != "other" for place, _ in wanted):
         raise AtlasError(

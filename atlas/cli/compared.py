@@ -6,68 +6,80 @@ from typing import Any
 from atlas.cli.prepare import Prepared
 
 TOLD = 12  # channels that are told of one by one, those that agree least
+NUMBERS = ("channels", "verdict", "rank", "our_rank", "alike", "theirs", "ours")
+
+
+def refused(prepared: Prepared) -> str:
+    """Why nothing of the atlas can ever be compared, before anything is rendered; empty where something can."""
+    from atlas.probes.versus import FEWEST
+
+    if prepared.build.theirs.none:
+        return str(prepared.build.theirs.none)
+    planned = {(group.layer.name, job.channel) for group in prepared.whole.groups for job in group.jobs}
+    if len(planned) >= FEWEST:
+        return ""
+    return (
+        f"compare: expected at least {FEWEST} channels in the atlas, by whose pictures others are measured, received "
+        f"{len(planned)}; choose more channels or layers"
+    )
 
 
 def compared(prepared: Prepared) -> dict[str, Any]:
-    """Verdicts and numbers of every layer that was compared, and which pictures were left out and why."""
-    from atlas.engine.versus import NAME
-    from atlas.probes.versus import VERDICTS
+    """Verdicts and numbers of every layer that was compared, which pictures were left out, and, where nothing was
+    compared, ``why``."""
+    from atlas.engine.mains import mains
+    from atlas.engine.versus import NAME, why_not
 
-    layers = []
-    found = prepared.outcome.found.get(NAME, {})
-    for layer in (one.facts.name for one in prepared.request.layers):
-        done = found.get(layer)
-        if done is None or not done.checksum:
-            continue
-        entry = prepared.store.get(done.key)
-        arrays, skipped = entry.artefacts, entry.record["skipped"]
-        channels: list[dict[str, Any]] = []
-        if "channels" in arrays:
-            names = ("channels", "theirs", "ours", "rank", "alike", "verdict")
-            for channel, theirs, ours, rank, alike, verdict in zip(
-                *(arrays[name].tolist() for name in names), strict=True
-            ):
-                channels.append(
-                    {
-                        "channel": channel,
-                        "verdict": VERDICTS[verdict],
-                        "rank": rank,
-                        "others": entry.record["others"],
-                        "alike": round(alike, 4),
-                        "theirs": round(theirs, 5),
-                        "ours": round(ours, 5),
-                    }
-                )
-        layers.append(
-            {
-                "layer": layer,
-                "verdict": entry.record.get("verdict"),
-                **{word: sum(one["verdict"] == word for one in channels) for word in VERDICTS},
-                "ours_at_least_theirs": sum(one["ours"] >= one["theirs"] for one in channels),
-                "skipped": skipped,
-                "channels": channels,
-            }
-        )
-    return {"by": prepared.request.compare.by, "layers": layers, "more": list(prepared.build.theirs.more)}
+    theirs, found = prepared.build.theirs, prepared.outcome.found.get(NAME, {})
+    done = [(layer.facts.name, found.get(layer.facts.name)) for layer in prepared.request.layers]
+    return {
+        "by": prepared.request.compare.by,
+        "why": why_not(mains(prepared.whole, prepared.outcome.done), theirs),
+        "layers": [_layer(layer, prepared.store.get(one.key)) for layer, one in done if one and one.checksum],
+        "more": list(theirs.more),
+        "unknown": list(theirs.unknown),
+    }
+
+
+def _layer(layer: str, entry: Any) -> dict[str, Any]:
+    from atlas.pages.numbers import rounded
+
+    record, channels = entry.record, []
+    columns = [entry.artefacts[name].tolist() for name in NUMBERS] if "channels" in entry.artefacts else []
+    for channel, verdict, rank, our_rank, alike, theirs, ours in zip(*columns, strict=True):
+        row = {"channel": channel, "verdict": record["verdicts"][verdict], "rank": rank, "our_rank": our_rank}
+        numbers = {"alike": alike, "theirs": theirs, "ours": ours}
+        channels.append({**row, "others": record["others"], **{key: rounded(one) for key, one in numbers.items()}})
+    return {
+        "layer": layer,
+        "verdict": record.get("verdict"),
+        **{word: sum(one["verdict"] == word for one in channels) for word in record["verdicts"]},
+        "ours_at_least_theirs": sum(one["ours"] >= one["theirs"] for one in channels),
+        "skipped": record["skipped"],
+        "channels": channels,
+    }
 
 
 def sentences(found: dict[str, Any]) -> Iterator[str]:
     """The same for people: a line for each layer, and one for each of the channels that agree least."""
-    every = [(layer["layer"], one) for layer in found["layers"] for one in layer["channels"]]
+    if not found["layers"] and found["why"]:
+        yield f"not compared with {found['by']}: {found['why']}"
     for layer in found["layers"]:
-        count = len(layer["channels"])
-        if count:
+        if count := len(layer["channels"]):
             counts = ", ".join(f"{layer[word]} {word}" for word in ("same", "unclear", "different") if layer[word])
             yield (
                 f"{layer['layer']} beside {found['by']}: {layer['verdict']} ({counts} of {count}); "
                 f"our score is at least theirs for {layer['ours_at_least_theirs']}"
             )
-        yield from (f"skipped: {name}: expected an image, received {why}" for name, why in layer["skipped"].items())
+        for name, why in layer["skipped"].items():
+            yield f"skipped: {name}: expected an image, received {why}"
+    every = [(layer["layer"], one) for layer in found["layers"] for one in layer["channels"]]
     apart = sorted(every, key=lambda pair: -pair[1]["rank"] / max(1, pair[1]["others"]))
-    for layer, one in [pair for pair in apart if len(every) <= TOLD or pair[1]["verdict"] != "same"][:TOLD]:
-        yield (
-            f"  {layer} {one['channel']}: {one['verdict']}, rank {one['rank']} among {one['others']:,} others, "
-            f"alike {one['alike']:.2f}, score {one['theirs']:.3g} theirs, {one['ours']:.3g} ours"
-        )
-    if found["more"]:
-        yield f"left out: {len(found['more'])} more pictures of the same channels, such as {found['more'][0]}"
+    for name, one in [pair for pair in apart if len(every) <= TOLD or pair[1]["verdict"] != "same"][:TOLD]:
+        place = f"place {one['rank'] + 1} of {one['others'] + 1:,} (ours {one['our_rank'] + 1})"
+        score = f"score theirs {one['theirs']:.3g}, ours {one['ours']:.3g}"
+        yield f"  {name} {one['channel']}: {one['verdict']}, {place}, alike {one['alike']:.2f}, {score}"
+    left = {"of channels that have another already": found["more"], "of other names": found["unknown"]}
+    for said, names in left.items():
+        if names:
+            yield f"left out, {said}: {len(names):,}, the first {names[0]}"

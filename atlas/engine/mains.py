@@ -13,11 +13,12 @@ from atlas.spec.plan import Plan
 @dataclass(frozen=True)
 class Mains:
     """The main pictures of a layer: ``asked`` are the channels of all, ``pictures`` those that could be made, none
-    while some of them were not tried."""
+    while some of them were not ``tried``."""
 
     facts: LayerFacts
     asked: tuple[int, ...]
     pictures: tuple[Done, ...]
+    tried: bool
 
     @property
     def layer(self) -> str:
@@ -47,7 +48,7 @@ def mains(plan: Plan, done: Mapping[str, Done]) -> list[Mains]:
         if group.layer.name not in found:
             tried = all(job.key in done for job in group.jobs)
             made = tuple(done[job.key] for job in group.jobs if done[job.key].checksum) if tried else ()
-            found[group.layer.name] = Mains(group.layer, tuple(job.channel or 0 for job in group.jobs), made)
+            found[group.layer.name] = Mains(group.layer, tuple(job.channel or 0 for job in group.jobs), made, tried)
     return list(found.values())
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from atlas.engine.batches import Batch, Setting, Study, cut
 from atlas.engine.calling import callings
-from atlas.engine.compare import comparisons
 from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
 from atlas.engine.finding import Finding, findings
+from atlas.engine.likeness import comparisons
 from atlas.engine.log import Log
 from atlas.engine.mains import mains
 from atlas.engine.photos import Photos, photo_studies

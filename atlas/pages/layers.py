@@ -189,7 +189,6 @@ class LayerBuilder:
             word=OF_LAYER[held.verdict] if rows else "",
             middle=rows[len(rows) // 2] if rows else None,
             better=sum(one.better >= 0 for one in rows),
-            elsewhere=views.elsewhere(self.atlas, self.layer, 0),
         )
         self.writer.put(address, page)
 

@@ -13,7 +13,6 @@ from atlas.pages.tree import Atlas, Comparing, Layer
 from atlas.pages.views import Picture
 from atlas.store.store import Store
 
-VERDICTS = ("same", "unclear", "different")  # as the engine counts them
 OF_CHANNEL = {"same": "the same channel", "unclear": "unclear", "different": "another channel"}
 OF_LAYER = {"same": "the same channels", "unclear": "unclear", "different": "other channels"}
 
@@ -21,16 +20,19 @@ OF_LAYER = {"same": "the same channels", "unclear": "unclear", "different": "oth
 @dataclass(frozen=True)
 class Beside:
     """One channel beside what others have made of it. ``theirs`` is None where their pictures are not shown, ``ours``
-    where there is none. ``place`` counts from 1, of ``total`` channels of the layer; ``apart`` is by how much the two
-    disagree, 0 to 1; scores are robust ones, as they are said."""
+    where there is none. ``place`` counts from 1, of ``total`` channels of the layer, ``our_place`` is that for our
+    picture; ``apart`` is by how much the two disagree, 0 to 1; scores are robust ones, as they are said, and
+    ``better`` is ours less theirs."""
 
     number: int
     page: str
     verdict: str
     word: str
     place: int
+    our_place: int
     total: int
     apart: float
+    likeness: float
     alike: str
     their_score: str
     our_score: str
@@ -55,7 +57,8 @@ class Held:
     @property
     def counts(self) -> dict[str, int]:
         """How many channels each verdict was given to."""
-        return {word: int((self.arrays["verdict"] == place).sum()) for place, word in enumerate(VERDICTS)}
+        given = self.arrays["verdict"][list(self.rows.values())]
+        return {word: int((given == place).sum()) for place, word in enumerate(self.record["verdicts"])}
 
     @property
     def verdict(self) -> str:
@@ -79,8 +82,9 @@ class Held:
         row = self.rows[channel]
         return {
             "by": self.by,
-            "verdict": VERDICTS[int(self.arrays["verdict"][row])],
+            "verdict": self.record["verdicts"][int(self.arrays["verdict"][row])],
             "rank": int(self.arrays["rank"][row]),
+            "our_rank": int(self.arrays["our_rank"][row]),
             "others": int(self.record["others"]),
             "alike": rounded(float(self.arrays["alike"][row])),
             "theirs": rounded(float(self.arrays["theirs"][row])),
@@ -139,8 +143,10 @@ def beside_view(atlas: Atlas, held: Held | None, channel: int, numbers: Numbers 
         verdict=word,
         word=OF_CHANNEL[word],
         place=told["rank"] + 1,
+        our_place=told["our_rank"] + 1,
         total=told["others"] + 1,
         apart=told["rank"] / max(1, told["others"]),
+        likeness=told["alike"],
         alike=words.likeness(told["alike"]),
         their_score=words.score(told["theirs"]),
         our_score=words.score(told["ours"]),

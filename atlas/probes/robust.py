@@ -47,11 +47,11 @@ def robust_scores(cut: "Cut", pictures: np.ndarray, channels: Sequence[int]) -> 
         tf.TensorSpec([6], tf.float32),
     )
     compiled = tf.function(own, input_signature=given, autograph=False).get_concrete_function()
-    scores = np.zeros(len(pictures), np.float32)
+    scores, ways = np.zeros(len(pictures), np.float32), [tf.constant(one) for one in moves(side)]
     for first in range(0, len(pictures), TOGETHER):
         some = np.arange(first, min(first + TOGETHER, len(pictures)))
         filled = np.concatenate([some, np.repeat(some[-1:], TOGETHER - len(some))])
         batch = tf.constant(pictures[filled]), tf.constant(np.asarray(channels, np.int32)[filled])
-        found = np.mean([compiled(*batch, tf.constant(one)).numpy() for one in moves(side)], axis=0)
+        found = np.mean([compiled(*batch, one).numpy() for one in ways], axis=0)
         scores[some] = found[: len(some)]
     return scores

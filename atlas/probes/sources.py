@@ -50,7 +50,7 @@ def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[So
     root, stamps = stamped(given)
     chosen = sorted(stamps)
     if limit is not None and len(chosen) > limit:
-        chosen = sorted(chosen, key=lambda name: digest([seed, _readable(name)]))[:limit]
+        chosen = sorted(chosen, key=lambda name: digest([seed, readable(name)]))[:limit]
     found = sources_of(root, {name: stamps[name] for name in chosen})
     return tuple(sorted(found, key=lambda source: (source.digest, source.path)))
 
@@ -93,7 +93,7 @@ def sources_of(root: str, stamps: Stamps) -> list[Source]:
     digests = _digests(root, stamps)
     found = []
     for name in stamps:
-        said = _readable(name)
+        said = readable(name)
         label, inside, _ = said.partition("/")
         found.append(Source(os.path.join(root, name), said, label if inside else "", digests[name]))
     return found
@@ -132,7 +132,7 @@ def _below(folder: str) -> Iterator[str]:
                 above[path] = (*own, real)
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """A name as text, also where its bytes are none."""
     return os.fsencode(name).decode("utf-8", "replace")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 from atlas.errors import AtlasError
-from atlas.probes.sources import SUFFIXES, Source, sources_of, stamped
+from atlas.probes.sources import SUFFIXES, Source, readable, sources_of, stamped
 from atlas.spec.comparing import PATTERNS
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES)).join(("(?i:", ")"))  # of names where a pattern leaves them out
@@ -27,11 +27,14 @@ class Called:
 
 @dataclass(frozen=True)
 class Theirs:
-    """Pictures by others: ``of`` each layer by channel; ``more`` are names of pictures that another of the same channel
-    came before."""
+    """Pictures by others: ``of`` each layer by channel. ``more`` are names of pictures that another of the same channel
+    came before, ``unknown`` of those whose names tell no channel that is wanted. ``none`` is a sentence where there is
+    no picture of any."""
 
     of: Mapping[str, Mapping[int, Source]]
     more: tuple[str, ...]
+    unknown: tuple[str, ...]
+    none: str
 
 
 def find_theirs(folder: str, names: str | None, layers: Sequence[Called]) -> Theirs:
@@ -40,33 +43,37 @@ def find_theirs(folder: str, names: str | None, layers: Sequence[Called]) -> The
     ``names`` is a pattern, see ``spec.comparing``; the known ones when left out. Of two pictures of one channel the
     first by its name is taken.
 
-    Raises AtlasError when the folder has no images, or none of a channel that is wanted.
+    Raises AtlasError when the folder has no images, and for a pattern that cannot tell layers apart.
     """
     patterns = [_pattern(names, layers)] if names else [_pattern(known, layers, ENDINGS) for known in PATTERNS]
     root, stamps = stamped(folder)
     placed: dict[tuple[str, int], str] = {}
-    more = []
+    more, unknown = [], []
     for name in sorted(stamps, key=_in_order):
         small = "_" in name.split("/")[:-1]  # an atlas's own folder, of thumbnails and the like
         place = None if small else _place(_plain(name), patterns, layers)
         if place is None:
-            continue
-        if place in placed:
-            more.append(name)
+            unknown += [] if small else [readable(name)]
+        elif place in placed:
+            more.append(readable(name))
         else:
             placed[place] = name
-    if not placed:
-        known = names or ", ".join(f"{one}{SUFFIXES[2]}" for one in (PATTERNS[0], PATTERNS[2], PATTERNS[6]))
-        raise AtlasError(
-            f"{folder}: expected pictures of channels of {', '.join(one.layer for one in layers[:4])}"
-            f"{', ...' if len(layers) > 4 else ''} with names such as {known}, received {len(stamps):,} images with "
-            f"others, the first {min(stamps)}; say how they are called with names: (or --names)"
-        )
     found = dict(zip(placed, sources_of(root, {name: stamps[name] for name in placed.values()}), strict=True))
     by_layer: dict[str, dict[int, Source]] = {}
     for (layer, channel), source in found.items():
         by_layer.setdefault(layer, {})[channel] = source
-    return Theirs(by_layer, tuple(more))
+    none = "" if placed else _none(folder, names, layers, unknown)
+    return Theirs(by_layer, tuple(more), tuple(unknown), none)
+
+
+def _none(folder: str, names: str | None, layers: Sequence[Called], unknown: Sequence[str]) -> str:
+    known = names or ", ".join(f"{one}{SUFFIXES[2]}" for one in (PATTERNS[0], PATTERNS[2], PATTERNS[6]))
+    wanted = ", ".join([*(one.layer for one in layers[:4]), *(["..."] if len(layers) > 4 else [])])
+    first = f", the first {unknown[0]}" if unknown else ""
+    return (
+        f"{folder}: expected pictures of this atlas's channels of {wanted} with names such as {known}, received "
+        f"{len(unknown):,} images with others{first}; say how they are called with names: (or --names)"
+    )
 
 
 def _place(name: str, patterns: Iterable[re.Pattern[str]], layers: Sequence[Called]) -> tuple[str, int] | None:
@@ -109,13 +116,23 @@ def _pattern(names: str, layers: Sequence[Called], ending: str = "") -> re.Patte
 
 
 def _plain(name: str) -> str:
-    """A name whose folder is one of Microscope's own, a whole query with the tensor in it, by that tensor alone."""
-    *folders, file = name.split("/")
-    asked = unquote(folders[-1]) if folders else ""
-    op = parse_qs(asked).get("op") if "op=" in asked else None
-    return f"{re.sub('[/:]', '_', op[0])}/{file}" if op else name
+    """A name whose folder is one of Microscope's own, a whole query with the tensor in it, by that tensor alone; empty
+    for a picture of a neuron, or of what silences a channel."""
+    asked = _asked(name)
+    if "op" not in asked:
+        return name
+    fits = asked.get("objective", "channel") == "channel" and asked.get("negative", "False") == "False"
+    return f"{re.sub('[/:]', '_', asked['op'])}/{name.rpartition('/')[2]}" if fits else ""
 
 
-def _in_order(name: str) -> list[tuple[int, str]]:
-    """What sorts names as people do: 2 before 10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split("([0-9]+)", name)]
+def _asked(name: str) -> dict[str, str]:
+    """What Microscope was asked for, of a name whose folder is such a query."""
+    folder = unquote(name.rpartition("/")[0].rpartition("/")[2])
+    return {key: values[0] for key, values in parse_qs(folder).items()} if "op=" in folder else {}
+
+
+def _in_order(name: str) -> tuple[str, list[tuple[int, str]]]:
+    """What sorts names: pictures of a first attempt before others, then as people do, 2 before 10."""
+    parts = re.split("([0-9]+)", name)
+    numbered = [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
+    return _asked(name).get("repeat", "0"), numbered

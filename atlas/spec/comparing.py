@@ -23,7 +23,8 @@ PATTERNS = (  # of names that are known: Microscope's own, this program's, and t
 
 def _names(text: str) -> str:
     found = re.findall(r"\{(.*?)\}", text)
-    if found.count("channel") != 1 or not set(found) <= set(PLACES) or len(found) > len(set(found)):
+    left = re.search(r"[{}]", re.sub(r"\{\w+\}", "", text))
+    if left or found.count("channel") != 1 or not set(found) <= set(PLACES) or len(found) > len(set(found)):
         raise ValueError(
             "expected a pattern with {channel} and, where there is more than one layer, one of {layer}, {op} and "
             "{tensor}, each once, such as Mixed_{op}_ch{channel}.png"

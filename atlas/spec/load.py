@@ -90,6 +90,8 @@ class _Reader:
 
     def _overridden(self, data: Mapping[str, Any]) -> dict[str, Any]:
         result = dict(data)
+        if "compare.pictures" in self.overrides:  # other pictures have other names, and others made them
+            result.pop("compare", None)
         for key, value in self.overrides.items():
             outer, _, inner = key.partition(".")
             if inner:

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def test_it_answers_with_verdicts_and_numbers_and_shows_both(shell, config, thei
     assert both["skipped"] == {"both_ch7.png": "a file that is no JPEG, PNG or WebP image"}
     assert [one["channel"] for one in both["channels"]] == [4, 6]
     four, six = both["channels"]
-    assert set(four) == {"channel", "verdict", "rank", "others", "alike", "theirs", "ours"}
+    assert set(four) == {"channel", "verdict", "rank", "our_rank", "others", "alike", "theirs", "ours"}
+    assert found["unknown"] == ["remarks.png"]
     assert four["others"] == 23
     assert four["alike"] > six["alike"]
     assert four["theirs"] == pytest.approx(four["ours"], rel=0.2)
@@ -73,6 +75,7 @@ def test_for_people_a_line_for_each_layer_and_channel(shell, config, theirs):
     said = shell("compare", config, "--pictures", theirs, "--by", "Lucid")
     assert any(line.startswith("both beside Lucid: ") and "of 2); our score is at least" in line for line in said.lines)
     assert sum(line.startswith(("  both ", "  first ")) for line in said.lines) == 3
+    assert "left out, of other names: 1, the first remarks.png" in said.lines
     assert "skipped: both_ch7.png: expected an image, received a file that is no JPEG, PNG or WebP image" in said.lines
 
 
@@ -115,8 +118,12 @@ def test_another_picture_is_compared_anew(shell, config, theirs):
         (("--by", "x"), "compare: expected the key pictures, received none"),
         (("--pictures", "theirs", "--names", "ch.png"), "--names: expected a pattern with {channel}"),
         (("--pictures", "theirs", "--names", "{channel}_{what}"), "--names: expected a pattern with {channel}"),
+        (("--pictures", "theirs", "--names", "{layer}_{channel}{.png"), "--names: expected a pattern with {channel}"),
         (("--pictures", "theirs", "--names", "c{channel}.png"), "names: expected {layer}, {op} or {tensor}"),
-        (("--pictures", "theirs", "--names", "{layer}/{channel}.gif"), "expected pictures of channels of first, both"),
+        (
+            ("--pictures", "theirs", "--names", "{layer}/{channel}.gif"),
+            "expected pictures of this atlas's channels of first, both",
+        ),
         (("--fetch",), "--fetch: expected --pictures FOLDER beside it, where they are kept, received none"),
     ],
 )
@@ -133,6 +140,54 @@ def test_too_few_channels_to_measure_by(shell, config, theirs):
     said = shell("compare", config, "--pictures", theirs)
     assert said.code == 2
     assert "compare: expected at least 8 channels in the atlas" in said.err
+    with config.open("a") as file:
+        file.write(f"compare: {{pictures: {theirs.name}}}\n")
+    said = shell("build", config)
+    assert said.code == 0
+    assert any(line.startswith("not compared with others: expected at least 8 pictures") for line in said.lines)
+    said = shell("build", config, "--limit", 1)
+    assert said.code == 0
+    assert any("not compared with others: " in line and "expected pictures of this" in line for line in said.lines)
+
+
+def test_the_option_takes_the_place_of_the_whole_key(shell, config, theirs):
+    with config.open("a") as file:
+        file.write("compare: {pictures: nowhere, names: 'L_{layer}_{channel}.png', by: Lucid}\n")
+    said = shell("compare", config, "--pictures", theirs, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.lines[-1])["compared"]["by"] == "others"
+
+
+def test_a_picture_that_may_not_be_read_is_left_out_and_the_rest_goes_on(shell, config, theirs, monkeypatch):
+    from atlas.engine import versus
+    from atlas.probes import sources
+
+    digest, opened = sources._digest, versus.open_image
+    monkeypatch.setattr(sources, "_digest", lambda path: "" if path.endswith("both_ch4.png") else digest(path))
+
+    def refused(path, *rest):
+        if path.endswith("both_ch4.png"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *rest)
+
+    monkeypatch.setattr(versus, "open_image", refused)
+    said = shell("compare", config, "--pictures", theirs, "--json")
+    both = json.loads(said.lines[-1])["compared"]["layers"][1]
+    assert both["skipped"]["both_ch4.png"] == "a file that may not be read (Permission denied)"
+    assert [one["channel"] for one in both["channels"]] == [6]
+
+
+def test_a_layer_without_any_picture_does_not_keep_others_from_being_compared(shell, config, theirs, monkeypatch):
+    from atlas.engine import mains
+
+    made = mains.mains
+
+    def without_first(plan, done):
+        return [replace(one, pictures=()) if one.layer == "first" else one for one in made(plan, done)]
+
+    monkeypatch.setattr("atlas.engine.run.mains", without_first)
+    said = shell("compare", config, "--pictures", theirs, "--json")
+    assert [one["layer"] for one in json.loads(said.lines[-1])["compared"]["layers"]] == ["both"]
 
 
 INCEPTION = """

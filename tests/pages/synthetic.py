@@ -185,13 +185,14 @@ def hold(store: Store, layer: str, shown: list[int], channels: int) -> dict[str,
         "theirs": np.linspace(3, 1, count).astype(np.float32),
         "ours": np.linspace(2, 4, count).astype(np.float32),
         "rank": np.array([0, 3, 1, 10, *range(30, 30 + count)][:count], np.int32),
+        "our_rank": np.arange(count, dtype=np.int32),
         "alike": np.linspace(0.9, -0.2, count).astype(np.float32),
         "verdict": verdict,
         **{f"theirs-{row}": np.frombuffer(picture(500 + row), np.uint8) for row in range(count)},
     }
     said = "same" if count < 5 else "unclear"
     record = {"versus": 1, "layer": layer, "skipped": {"a<b>.png": "a file"}, "verdict": said, "others": channels - 1}
-    record |= {"first": 0.03, "beyond": 0.06}
+    record |= {"first": 0.03, "beyond": 0.06, "verdicts": ["same", "unclear", "different"]}
     made = Entry(f"{zlib.crc32(layer.encode()):08x}" + "0e" * 28, record, b"", artefacts)
     store.put(made)
     return {"key": made.key, "checksum": made.checksum}

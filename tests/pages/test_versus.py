@@ -23,7 +23,7 @@ def page(site: Path) -> Path:
 def test_a_channel_s_page_shows_both_and_what_came_of_it(site: Path) -> None:
     text = said(site / "with-photos" / "mixed0" / "3.html")
     assert "Beside Lucid" in text
-    assert re.search(r"here, 3\.00 Lucid, 2\.00 unclear place 11 of 256, alike 0\.35", text)
+    assert re.search(r"here, 3\.00 Lucid, 2\.00 unclear place 11 of 256, ours 4; alike 0\.35", text)
     page = (site / "with-photos" / "mixed0" / "3.html").read_text()
     assert 'href="versus.html"' in page
     assert '<img src="3._theirs.webp" alt="By Lucid, for mixed0 channel 3"' in page
@@ -45,6 +45,7 @@ def test_the_data_has_all_numbers(site: Path) -> None:
         "by": "Lucid",
         "verdict": "unclear",
         "rank": 10,
+        "our_rank": 3,
         "others": 255,
         "alike": 0.35,
         "theirs": 2.0,
@@ -67,6 +68,7 @@ def test_without_their_pictures_there_are_numbers(store: Store, tmp_path: Path) 
     assert "Beside a <b>colleague</b>" in text
     assert "place 4 of 256" in text
     assert "the same channels" in said(tmp_path / "site" / "mixed0" / "versus.html")
+    assert "a<b>" not in said(tmp_path / "site" / "mixed0" / "versus.html")
 
 
 def test_a_record_that_is_none_is_one_sentence(store: Store, tmp_path: Path) -> None:

@@ -90,11 +90,31 @@ def test_an_atlas_s_own_small_pictures_are_none(folder):
     place = folder("_/thumbs/mixed2/1.webp", "mixed2/1.webp", "mixed2/1._images.webp", "mixed2/1.negative.webp")
     found = find_theirs(place, None, MIXED)
     assert named(found) == {"mixed2": {1: "mixed2/1.webp"}}
-    assert found.more == ()
+    assert (found.more, found.unknown) == ((), ("mixed2/1._images.webp", "mixed2/1.negative.webp"))
+
+
+def test_of_microscope_s_pictures_those_of_the_channel_itself_are_taken(folder):
+    place = microscope("inceptionv3", "mixed2", "imagenet")
+    first, again, neuron = (
+        picture(place, 17, objective=objective, repeat=repeat, base="x").partition("/")[2]
+        for objective, repeat in (("channel", 0), ("channel", 1), ("neuron", 0))
+    )
+    silent = first.replace("negative%3DFalse", "negative%3DTrue")
+    found = find_theirs(folder(again, neuron, silent, first), None, MIXED)
+    assert named(found) == {"mixed2": {17: first}}
+    assert found.more == (again,)
+    assert set(found.unknown) == {neuron, silent}
+
+
+def test_names_of_any_letters(folder):
+    place = folder("x1²2.png", "mixed2_ch1.png", "ünï/mixed3_ch1.png", "{channel}.png")
+    found = find_theirs(place, None, MIXED)
+    assert named(found) == {"mixed2": {1: "mixed2_ch1.png"}, "mixed3": {1: "ünï/mixed3_ch1.png"}}
+    assert len(found.unknown) == 2
 
 
 def test_pictures_of_nothing_that_is_wanted_are_one_sentence(folder):
-    with pytest.raises(AtlasError) as said:
-        find_theirs(folder("mixed2_ch5.png", "cat.jpg"), None, MIXED)
-    assert "expected pictures of channels of mixed2, mixed3, mixed10 with names such as" in str(said.value)
-    assert "received 2 images with others, the first cat.jpg; say how they are called" in str(said.value)
+    found = find_theirs(folder("mixed2_ch5.png", "cat.jpg"), None, MIXED)
+    assert not found.of
+    assert "expected pictures of this atlas's channels of mixed2, mixed3, mixed10 with names such as" in found.none
+    assert "received 2 images with others, the first cat.jpg; say how they are called" in found.none

@@ -6,8 +6,10 @@ import pytest
 
 from atlas.ascent import transforms
 from atlas.networks.load import load
+from atlas.probes import versus as module
+from atlas.probes.likeness import responses
 from atlas.probes.robust import DRAWS, MOVES, moves, robust_scores
-from atlas.probes.versus import BEYOND, FIRST, VERDICTS, layer_verdict, verdicts, versus
+from atlas.probes.versus import BEYOND, DIFFERENT, FIRST, UNCLEAR, VERDICTS, Crowd, layer_verdict, verdicts, versus
 
 
 def drawn(seed: int, count: int, side: int = 24) -> np.ndarray:
@@ -55,39 +57,70 @@ def test_robust_scores_do_not_depend_on_what_else_is_asked(cut, count):
 
 
 def test_ranks_and_likeness_are_those_of_plain_loops(cut, means):
-    theirs, ours, crowd = drawn(3, 5), drawn(4, 5), [*drawn(5, 9), *drawn(6, 3, side=32)]
-    channels = np.array([2, 5, 11, 17, 20])
-    found = versus(cut, channels, theirs, ours, crowd)
-    among = np.concatenate([means(one[None]) for one in crowd])
-    told, own = ((means(some) - among.mean(0)) / among.std(0) for some in (theirs, ours))
+    theirs, ours, pictures = drawn(3, 5), drawn(4, 5), [*drawn(5, 9), *drawn(6, 3, side=32)]
+    channels, made_for = np.array([2, 5, 11, 17, 20]), [-1, 2, 2, 7, -1, -1, 20, 3, -1, 0, -1, 5]
+    found = versus(cut, channels, theirs, ours, Crowd(pictures, made_for))
+    among = np.concatenate([means(one[None]) for one in pictures])
+    others = [[row for row, own in enumerate(made_for) if own != channel] for channel in range(24)]
+    mean = np.array([among[rows, channel].mean() for channel, rows in enumerate(others)])
+    deviation = np.array([among[rows, channel].std() for channel, rows in enumerate(others)])
+    told, own = ((means(some) - mean) / deviation for some in (theirs, ours))
+    assert found.others == 23
     for place, channel in enumerate(channels):
-        rank = sum(value > told[place, channel] for value in told[place])
+        assert found.rank[place] == sum(value > told[place, channel] for value in told[place])
+        assert found.our_rank[place] == sum(value > own[place, channel] for value in own[place])
         alike = told[place] @ own[place] / np.linalg.norm(told[place]) / np.linalg.norm(own[place])
-        assert found.rank[place] == rank
         assert found.alike[place] == pytest.approx(alike, abs=1e-3)
-    np.testing.assert_array_equal(found.verdict, verdicts(found.rank / 23))
+    np.testing.assert_array_equal(found.verdict, verdicts(found.rank / 23, found.our_rank / 23))
     np.testing.assert_allclose(found.theirs, robust_scores(cut, theirs, channels.tolist()))
     np.testing.assert_allclose(found.ours, robust_scores(cut, ours, channels.tolist()))
 
 
-def test_the_same_pictures_are_alike(cut):
-    pictures = drawn(7, 4)
-    found = versus(cut, np.arange(4), pictures, pictures, drawn(8, 8))
+def test_our_own_picture_is_never_another_channel(cut):
+    pictures = drawn(7, 24)
+    found = versus(cut, np.arange(24), pictures, pictures, Crowd(drawn(8, 8), [-1] * 8))
     np.testing.assert_allclose(found.alike, 1, atol=1e-5)
     np.testing.assert_array_equal(found.theirs, found.ours)
+    np.testing.assert_array_equal(found.rank, found.our_rank)
+    assert DIFFERENT not in found.verdict
+    assert found.rank.max() / 23 > BEYOND  # though some of them do not have their channel among the first
 
 
 def test_channels_that_do_the_same_on_all_pictures_say_nothing(cut):
-    plain = np.full((8, 24, 24, 3), 90, np.uint8)
+    plain = Crowd(np.full((8, 24, 24, 3), 90, np.uint8), [-1] * 8)
     found = versus(cut, np.arange(2), drawn(9, 2), drawn(10, 2), plain)
-    assert found.rank.tolist() == [0, 0]
+    assert found.verdict.tolist() == [UNCLEAR, UNCLEAR]
     assert found.alike.tolist() == [0, 0]
+    assert found.others == 0
 
 
-def test_verdicts_go_by_the_share_of_the_rank():
+def test_numbers_that_are_not_finite_are_unclear(cut, monkeypatch):
+    def broken(cut, pictures):
+        found = responses(cut, pictures)[0]
+        return [np.where(np.arange(len(found))[:, None] == 1, np.nan, found)]
+
+    crowd = Crowd(drawn(11, 9), [-1] * 9)
+    monkeypatch.setattr(module, "responses", broken)
+    found = versus(cut, np.arange(3), drawn(12, 3), drawn(13, 3), crowd)
+    assert found.verdict[1] == UNCLEAR
+    for array in (found.theirs, found.ours, found.alike):
+        assert np.isfinite(array).all()
+    assert (found.theirs[1], found.alike[1]) == (0, 0)
+
+
+def test_a_layer_of_few_channels_has_no_verdict(toy_ref):
+    first = load(toy_ref).cut("first")
+    pictures = drawn(14, 4)
+    found = versus(first, np.arange(4), pictures, pictures, Crowd(drawn(15, 8), [-1] * 8))
+    assert found.verdict.tolist() == [UNCLEAR] * 4
+
+
+def test_verdicts_go_by_the_shares_of_the_ranks():
     shares = np.array([0, FIRST, FIRST + 1e-6, BEYOND, BEYOND + 1e-6, 1])
-    said = [VERDICTS[place] for place in verdicts(shares)]
+    said = [VERDICTS[place] for place in verdicts(shares, np.zeros(6))]
     assert said == ["same", "same", "unclear", "unclear", "different", "different"]
+    said = [VERDICTS[place] for place in verdicts(shares, np.full(6, FIRST + 1e-6))]
+    assert said == ["same", "same", "unclear", "unclear", "unclear", "unclear"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import atlas.engine.compare
+import atlas.engine.likeness
 from atlas.engine.run import Build, Outcome, look_up, run, to_study
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
@@ -75,7 +75,7 @@ def test_a_comparison_that_fails_is_told_and_nothing_more(building, monkeypatch)
     def fail(*_):
         raise MemoryError("not enough")
 
-    monkeypatch.setattr(atlas.engine.compare, "likeness", fail)
+    monkeypatch.setattr(atlas.engine.likeness, "likeness", fail)
     outcome, _ = make()
     assert outcome.failed == []
     assert {one.error for one in outcome.found["likeness"].values()} == {"MemoryError: not enough"}
