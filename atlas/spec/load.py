@@ -19,7 +19,7 @@ from atlas.spec.objectives import NO_PHOTO, Caricature
 from atlas.spec.probing import Probes
 from atlas.spec.problems import Problems, nearest
 from atlas.spec.recipe import STARTS, Recipe
-from atlas.spec.recipes import RECIPES
+from atlas.spec.recipes import RECIPES, merge
 from atlas.spec.request import Catalog, LayerRequest, Record, Request
 from atlas.spec.website import Website, read_notes
 
@@ -294,14 +294,3 @@ class _Reader:
             raise self.problems.error()
         base_url = f"{given.base_url.rstrip('/')}-random/" if given.base_url and beside else given.base_url
         return Website(base_url, given.accent, given.footer, given.zip, given.shelf, logo, templates, notes)
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's data with changes on top: slots of the same name are merged, others replaced, lists replaced."""
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name"):
-            value = merge(old, value)
-        result[key] = value
-    return result

@@ -1,4 +1,7 @@
-"""The recipes by name, each with its source."""
+"""The recipes by name, each with its source, and how changes are laid over one."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from atlas.spec.objectives import Caricature, Channel, Layer
 from atlas.spec.recipe import Recipe
@@ -108,3 +111,14 @@ RECIPES: dict[str, Recipe] = {
         steps=192,
     ),
 }
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's data with changes on top: slots of the same name are merged, others replaced, lists replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name"):
+            value = merge(old, value)
+        result[key] = value
+    return result
