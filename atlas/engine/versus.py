@@ -67,8 +67,7 @@ class Against(Study):
             return
         channels = np.array([self.channels[row] for row in rows], np.int32)
         crowd = Crowd((pixels(entry.picture) for entry in store.get_all(self.crowd)), self.crowd_of)
-        own = np.stack([ours[row] for row in rows])
-        found = vars(versus(network.cut(self.layer), channels, np.stack(shown), own, crowd))
+        found = vars(versus(network.cut(self.layer), channels, shown, [ours[row] for row in rows], crowd))
         record |= {"verdict": layer_verdict(found["verdict"]), "others": found.pop("others")}
         files = {f"theirs-{place}": stored(lossy(one)) for place, one in enumerate(shown)}
         yield Entry(wanted[0].key, record, b"", {"channels": channels, **found, **files})

@@ -23,8 +23,8 @@ def moves(side: int) -> np.ndarray:
     return draw(MOVES, side, DRAWS, np.random.default_rng(SEED)).maps
 
 
-def robust_scores(cut: "Cut", pictures: np.ndarray, channels: Sequence[int]) -> np.ndarray:
-    """The robust score ``(n,) float32`` of each of n pictures ``(n, s, s, 3) uint8`` for its own of ``channels``.
+def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, channels: Sequence[int]) -> np.ndarray:
+    """The robust score ``(n,) float32`` of each of n pictures ``(s, s, 3) uint8`` for its own of ``channels``.
 
     That is the mean over DRAWS of the channel's mean activation on the moved picture, grey beyond its edge.
     """
@@ -40,7 +40,7 @@ def robust_scores(cut: "Cut", pictures: np.ndarray, channels: Sequence[int]) -> 
         means = tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2])
         return tf.gather(means, numbers, axis=1, batch_dims=1)
 
-    side = pictures.shape[1]
+    side = pictures[0].shape[0]
     given = (
         tf.TensorSpec([None, side, side, 3], tf.uint8),
         tf.TensorSpec([None], tf.int32),
@@ -51,7 +51,10 @@ def robust_scores(cut: "Cut", pictures: np.ndarray, channels: Sequence[int]) -> 
     for first in range(0, len(pictures), TOGETHER):
         some = np.arange(first, min(first + TOGETHER, len(pictures)))
         filled = np.concatenate([some, np.repeat(some[-1:], TOGETHER - len(some))])
-        batch = tf.constant(pictures[filled]), tf.constant(np.asarray(channels, np.int32)[filled])
+        batch = (
+            tf.constant(np.stack([pictures[row] for row in filled])),
+            tf.constant(np.asarray(channels, np.int32)[filled]),
+        )
         found = np.mean([compiled(*batch, one).numpy() for one in ways], axis=0)
         scores[some] = found[: len(some)]
     return scores

@@ -30,6 +30,8 @@ FEWEST = 8  # pictures in a crowd
 SAME, UNCLEAR, DIFFERENT = range(3)
 VERDICTS = ("same", "unclear", "different")
 
+Pictures = Sequence[np.ndarray] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Versus:
@@ -58,8 +60,8 @@ class Crowd:
     channels: Sequence[int]
 
 
-def versus(cut: "Cut", channels: np.ndarray, theirs: np.ndarray, ours: np.ndarray, crowd: Crowd) -> Versus:
-    """Compare pictures ``(n, s, s, 3) uint8`` of ``channels (n,) int`` of a cut's layer, by a crowd of at least FEWEST.
+def versus(cut: "Cut", channels: np.ndarray, theirs: Pictures, ours: Pictures, crowd: Crowd) -> Versus:
+    """Compare n pictures ``(s, s, 3) uint8`` of ``channels (n,) int`` of a cut's layer, by a crowd of at least FEWEST.
 
     A layer of less than LEAST channels has no verdict but unclear.
     """
