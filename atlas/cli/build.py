@@ -8,10 +8,8 @@ import typer
 from atlas.cli import options
 from atlas.cli.compared import compared, sentences
 from atlas.cli.prepare import Prepared, kept, prepare, render
-from atlas.cli.progress import Observer, observer
+from atlas.cli.progress import Observer, observer, skipped
 from atlas.errors import AtlasError
-
-SKIPPED_TOLD = 20  # images that could not be shown, by name
 
 
 def build(
@@ -186,11 +184,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
         }
         said += [f"failed: {names[row['key']]}: {row['error']}" for row in summary["failed"]]
     said += [f"not found out: {what}: {error}" for what, error in summary["not_found_out"].items()]
-    skipped = [f"skipped: {name}: expected an image, received {why}" for name, why in summary["skipped"].items()]
-    if len(skipped) > SKIPPED_TOLD:
-        skipped[SKIPPED_TOLD:] = [f"skipped: {len(skipped) - SKIPPED_TOLD:,} more images; --json names all of them"]
-    said += skipped
-    return said
+    return said + skipped(summary["skipped"])
 
 
 def _shard(text: str | None) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from atlas.cli.prepare import Prepared
+from atlas.cli.progress import skipped
 
 TOLD = 12  # channels that are told of one by one, those that agree least
 NUMBERS = ("channels", "verdict", "rank", "our_rank", "alike", "theirs", "ours")
@@ -71,8 +72,7 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
                 f"{layer['layer']} beside {found['by']}: {layer['verdict']} ({counts} of {count}); "
                 f"our score is at least theirs for {layer['ours_at_least_theirs']}"
             )
-        for name, why in layer["skipped"].items():
-            yield f"skipped: {name}: expected an image, received {why}"
+        yield from skipped(layer["skipped"])
     every = [(layer["layer"], one) for layer in found["layers"] for one in layer["channels"]]
     apart = sorted(every, key=lambda pair: -pair[1]["rank"] / max(1, pair[1]["others"]))
     for name, one in [pair for pair in apart if len(every) <= TOLD or pair[1]["verdict"] != "same"][:TOLD]:

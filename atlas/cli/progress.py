@@ -4,13 +4,14 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import typer
 
 LINE_EVERY = 5.0  # seconds between two plain lines
+SKIPPED = 20  # images that could not be shown, by name
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,14 @@ def said_of(report: Any) -> str:
         "weights": "weights to {} read",
     }
     return said.get(report.recipe_name, f"{report.recipe_name} of {{}} found").format(report.layer)
+
+
+def skipped(names: Mapping[str, str]) -> list[str]:
+    """Sentences on images that could not be shown, by their names, with why."""
+    said = [f"skipped: {name}: expected an image, received {why}" for name, why in names.items()]
+    if len(said) > SKIPPED:
+        said[SKIPPED:] = [f"skipped: {len(said) - SKIPPED:,} more images; --json names all of them"]
+    return said
 
 
 def observer(quiet: bool, as_json: bool) -> Observer:
