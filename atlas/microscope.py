@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+NAME = "OpenAI Microscope"
 PAGES = "https://microscope.openai.com/models"
 PICTURES = "https://openaipublic.blob.core.windows.net/microscopeprod/2020-07-25/2020-07-25"
 STEPS = 4096  # of every picture there

@@ -13,8 +13,8 @@ from atlas.cli.compared import refused
 from atlas.cli.prepare import called, prepare
 from atlas.cli.progress import Observer, observer
 from atlas.errors import AtlasError
+from atlas.microscope import NAME as MICROSCOPE
 
-MICROSCOPE = "OpenAI Microscope"
 EVERY = 10.0  # seconds between two sentences on how far fetching is
 
 

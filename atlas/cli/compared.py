@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from atlas.cli.prepare import Prepared
+from atlas.cli.prepare import Prepared, called
 from atlas.cli.progress import skipped
+from atlas.microscope import NAME as MICROSCOPE
 
 TOLD = 12  # channels that are told of one by one, those that agree least
 NUMBERS = ("channels", "verdict", "rank", "our_rank", "alike", "theirs", "ours")
@@ -26,17 +27,22 @@ def refused(prepared: Prepared) -> str:
 
 
 def compared(prepared: Prepared) -> dict[str, Any]:
-    """Verdicts and numbers of every layer that was compared, which pictures were left out, and, where nothing was
-    compared, ``why``."""
+    """Verdicts and numbers of every layer that was compared, with what is ``known`` of Microscope's; pictures that were
+    left out; and, where nothing was compared, ``why``."""
     from atlas.engine.mains import mains
     from atlas.engine.versus import NAME, why_not
 
     theirs, found = prepared.build.theirs, prepared.outcome.found.get(NAME, {})
-    done = [(layer.facts.name, found.get(layer.facts.name)) for layer in prepared.request.layers]
+    by = prepared.request.compare.by
+    done = [(layer.facts.name, place, found.get(layer.facts.name)) for layer, place in called(prepared.request)]
     return {
-        "by": prepared.request.compare.by,
+        "by": by,
         "why": why_not(mains(prepared.whole, prepared.outcome.done), theirs),
-        "layers": [_layer(layer, prepared.store.get(one.key)) for layer, one in done if one and one.checksum],
+        "layers": [
+            {**_layer(layer, prepared.store.get(one.key)), "known": place.badge if place and by == MICROSCOPE else None}
+            for layer, place, one in done
+            if one and one.checksum
+        ],
         "more": list(theirs.more),
         "unknown": list(theirs.unknown),
     }
@@ -68,8 +74,9 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
     for layer in found["layers"]:
         if count := len(layer["channels"]):
             counts = ", ".join(f"{layer[word]} {word}" for word in ("same", "unclear", "different") if layer[word])
+            known = f" ({layer['known']})" if layer["known"] else ""
             yield (
-                f"{layer['layer']} beside {found['by']}: {layer['verdict']} ({counts} of {count}); "
+                f"{layer['layer']} beside {found['by']}{known}: {layer['verdict']} ({counts} of {count}); "
                 f"our score is at least theirs for {layer['ours_at_least_theirs']}"
             )
         yield from skipped(layer["skipped"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from atlas.microscope import NAME as MICROSCOPE
 from atlas.pages import addresses, describe, views, words
 from atlas.pages.among import METHODS, near_labels, near_map
 from atlas.pages.classes import called_data, called_view, read_called
@@ -189,6 +190,7 @@ class LayerBuilder:
             word=OF_LAYER[held.verdict] if rows else "",
             middle=rows[len(rows) // 2] if rows else None,
             better=sum(one.better >= 0 for one in rows),
+            elsewhere=views.elsewhere(self.atlas, self.layer, 0) if held.by == MICROSCOPE else None,
         )
         self.writer.put(address, page)
 

@@ -62,6 +62,7 @@ def test_it_answers_with_verdicts_and_numbers_and_shows_both(shell, config, thei
     assert four["others"] == 23
     assert four["alike"] > six["alike"]
     assert four["theirs"] == pytest.approx(four["ours"], rel=0.2)
+    assert first["known"] is None
     assert first["same"] + first["unclear"] + first["different"] == 1
     page = Path("site/toy/both/versus.html").read_text()
     assert "both</span> beside Lucid" in page
@@ -239,6 +240,8 @@ def test_pictures_are_fetched_once_and_compared(shell, service, tmp_path):
     assert notices[-2:] == ["8 pictures fetched, 0 were there", f"not there: 1, the first {folder}/channel-3.png"]
     found = events[-1]["compared"]
     assert found["by"] == "OpenAI Microscope"
+    assert found["layers"][0]["known"] == "same order, by test"
+    assert "Same channel order there" in (tmp_path / "site/stem/stem1/versus.html").read_text()
     assert [one["channel"] for one in found["layers"][0]["channels"]] == [0, 1, 2, 4, 5, 6, 7, 8]
     assert len(service) == 9
     assert shell("compare", "stem.yaml", "--pictures", "kept", "--fetch").code == 0
