@@ -66,7 +66,7 @@ def compare(
             f"{config}: expected --pictures FOLDER, or a compare key that names one, received neither; name a folder"
         )
     if why := refused(prepared):
-        raise AtlasError(why)
+        raise AtlasError(f"{config}: {why}")
     make(prepared, watch)
 
 

@@ -13,17 +13,9 @@ NUMBERS = ("channels", "verdict", "rank", "our_rank", "alike", "theirs", "ours")
 
 def refused(prepared: Prepared) -> str:
     """Why nothing of the atlas can ever be compared, before anything is rendered; empty where something can."""
-    from atlas.probes.versus import FEWEST
+    from atlas.engine.versus import too_few
 
-    if prepared.build.theirs.none:
-        return str(prepared.build.theirs.none)
-    planned = {(group.layer.name, job.channel) for group in prepared.whole.groups for job in group.jobs}
-    if len(planned) >= FEWEST:
-        return ""
-    return (
-        f"compare: expected at least {FEWEST} channels in the atlas, by whose pictures others are measured, received "
-        f"{len(planned)}; choose more channels or layers"
-    )
+    return str(prepared.build.theirs.none) or too_few(sum(len(layer.channels) for layer in prepared.request.layers))
 
 
 def compared(prepared: Prepared) -> dict[str, Any]:

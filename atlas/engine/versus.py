@@ -117,10 +117,14 @@ def why_not(layers: Sequence[Mains], theirs: Theirs) -> str:
         return theirs.none
     if not all(one.tried for one in layers):
         return "not all of the atlas's pictures are there yet"
-    count = sum(len(one.pictures) for one in layers)
-    if count < FEWEST:
-        return (
-            f"expected at least {FEWEST} pictures in the atlas, by which channels are measured, received {count}; "
-            "choose more channels or layers"
-        )
-    return ""
+    return too_few(sum(len(one.pictures) for one in layers))
+
+
+def too_few(pictures: int) -> str:
+    """Why so many main pictures are too few to measure channels by; empty where they are not."""
+    if pictures >= FEWEST:
+        return ""
+    return (
+        f"expected at least {FEWEST} channels in the atlas, by whose pictures others are measured, received "
+        f"{pictures}; choose more channels or layers"
+    )

@@ -140,12 +140,12 @@ def test_too_few_channels_to_measure_by(shell, config, theirs):
     (theirs / "both_ch2.png").write_bytes((theirs / "both_ch4.png").read_bytes())
     said = shell("compare", config, "--pictures", theirs)
     assert said.code == 2
-    assert "compare: expected at least 8 channels in the atlas" in said.err
+    assert "toy.yaml: expected at least 8 channels in the atlas" in said.err
     with config.open("a") as file:
         file.write(f"compare: {{pictures: {theirs.name}}}\n")
     said = shell("build", config)
     assert said.code == 0
-    assert any(line.startswith("not compared with others: expected at least 8 pictures") for line in said.lines)
+    assert any(line.startswith("not compared with others: expected at least 8 channels") for line in said.lines)
     said = shell("build", config, "--limit", 1)
     assert said.code == 0
     assert any("not compared with others: " in line and "expected pictures of this" in line for line in said.lines)
@@ -266,3 +266,13 @@ def test_a_service_that_is_gone_is_one_sentence(shell, tmp_path, monkeypatch):
     assert said.code == 2
     [line] = said.err.splitlines()
     assert "take pictures that others have kept, with --pictures and without --fetch" in line
+
+
+def test_a_layer_of_which_nothing_can_be_opened_says_so_on_its_page(shell, config, theirs):
+    for name in ("both_ch4.png", "both_ch6.png"):
+        (theirs / name).write_text("no picture")
+    said = shell("compare", config, "--pictures", theirs, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.lines[-1])["compared"]["layers"][1]["channels"] == []
+    assert "None of the pictures could be opened" in Path("site/toy/both/versus.html").read_text()
+    assert shell("check", "site/toy").code == 0
