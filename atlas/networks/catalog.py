@@ -38,7 +38,7 @@ def facts(ref: NetworkRef) -> NetworkFacts:
 
 def _own(ref: NetworkRef) -> NetworkFacts:
     path = Path(ref.network)
-    found = record(ref.network)
+    found = record(ref.network, ref.classes)
     if ref.preprocessing is None:
         raise NetworkError(
             f"{path}: expected its preprocessing, received none; say what it was trained with under preprocessing: "
@@ -52,6 +52,7 @@ def _own(ref: NetworkRef) -> NetworkFacts:
         size=found.size,
         smallest=found.smallest,
         note=_note(found),
+        grey=found.grey,
     )
 
 

@@ -55,23 +55,30 @@ def open_model(path: Path) -> Any:
     return model
 
 
-def describe(path: Path) -> Record:
-    """The record of a user's own network, found by opening it. Raises NetworkError as ``open_model`` does."""
-    graph = flatten(open_model(path))
+def describe(path: Path, classes: bool | str = False) -> Record:
+    """The record of a user's own network, found by opening it; ``classes`` as ``graph.flatten`` takes it.
+
+    Raises: NetworkError as ``open_model`` does, and when no output tells the classes that ``classes`` says.
+    """
+    try:
+        graph = flatten(open_model(path), classes)
+    except NetworkError as error:
+        raise NetworkError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     layers = describing.layers(graph)
-    maps = [layer for layer in layers if layer.kind != "classes"]
+    maps = [layer for layer in layers if layer.listed and layer.kind != "classes"]
     if not maps:
         raise NetworkError(
             f"{path}: expected convolutions, activations or pools with maps to look at, received a network without "
             "any; give one that works on pictures"
         )
     values = [value for layer in maps if (value := graph.value(layer.name))]
-    height, width, _ = graph.shape
+    height, width, channels = graph.shape
+    grey = channels == 1
     if height is None or width is None:
-        return Record(layers, USUAL_SIZE, _smallest(graph, values))
+        return Record(layers, USUAL_SIZE, _smallest(graph, values), grey=grey)
     if all(_runs_at(graph, values, size) for size in ((height + 1, width + 3), (2 * height + 2, 2 * width + 5))):
-        return Record(layers, max(height, width), _smallest(graph, values))
-    return Record(layers, max(height, width), 1, fixed=(height, width))
+        return Record(layers, max(height, width), _smallest(graph, values), grey=grey)
+    return Record(layers, max(height, width), 1, fixed=(height, width), grey=grey)
 
 
 def _smallest(graph: Graph, values: Sequence[Value]) -> int:

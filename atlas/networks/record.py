@@ -23,16 +23,17 @@ from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.spec.facts import Branch, LayerFacts
 
-FORMAT = 3  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
 class Record:
     """What Keras tells of a network.
 
-    ``layers`` from input to output; ``size`` and ``smallest`` as in NetworkFacts; ``fixed`` is the (h, w) that pictures
-    have to be resized to where the architecture takes no other size, else None; ``file`` and ``hash`` name the file of
-    ImageNet weights in Keras's cache, empty for a user's own network.
+    ``layers`` from input to output, those that are not listed too; ``size`` and ``smallest`` as in NetworkFacts;
+    ``fixed`` is the (h, w) that pictures have to be resized to where the architecture takes no other size, else None;
+    ``file`` and ``hash`` name the file of ImageNet weights in Keras's cache, empty for a user's own network;
+    ``grey`` says whether the input has one channel.
     """
 
     layers: tuple[LayerFacts, ...]
@@ -41,6 +42,7 @@ class Record:
     fixed: tuple[int, int] | None = None
     file: str = ""
     hash: str = ""
+    grey: bool = False
 
 
 KNOWN = {
@@ -66,11 +68,11 @@ def is_path(network: str) -> bool:
     return network.endswith(".keras") or "/" in network or os.sep in network
 
 
-def record(network: str, classes: bool = False) -> Record:
+def record(network: str, classes: bool | str = False) -> Record:
     """The record of a network: written out in the source, kept in the cache folder, or found now.
 
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
-    ``classes`` means one of keras.applications with its classifier.
+    ``classes`` means one of keras.applications with its classifier; of a file, that an output tells classes, or which.
 
     Raises: NetworkError when there is no such network, or when it cannot be looked at.
     """
@@ -78,30 +80,31 @@ def record(network: str, classes: bool = False) -> Record:
         return KNOWN[network]
     if not is_path(network):
         family_of(network)
-    place = _place(digest_of(network)[:32] if is_path(network) else network + "-classes" * classes)
+    place = _place((digest_of(network)[:32] if is_path(network) else network) + _suffix(classes))
     try:
         return _from_json(json.loads(place.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         apart = "tensorflow" not in sys.modules
-        found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
+        told = [] if classes is False else [canonical(classes)]
+        found = _from_json(ask(__name__, network, *told)) if apart else find(network, classes)
     with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
         write_atomically(place, canonical(asdict(found)).encode())
     return found
 
 
-def find(network: str, classes: bool = False) -> Record:
+def find(network: str, classes: bool | str = False) -> Record:
     """The record of a network by building it in Keras; nothing is read from or kept in the cache folder."""
     from atlas.networks import describe, own
     from atlas.networks.architectures import build
     from atlas.networks.graph import flatten
 
     if is_path(network):
-        return own.describe(Path(network))
+        return own.describe(Path(network), classes)
     family = family_of(network)
-    model, download = build(network, classes)
+    model, download = build(network, bool(classes))
     size = family.size(network)
     return Record(
-        describe.layers(flatten(model)),
+        describe.layers(flatten(model, classes)),
         size=size,
         smallest=family.smallest,
         fixed=None if family.free and not classes else (size, size),
@@ -125,6 +128,12 @@ def _digest(path: str, changed: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _suffix(classes: bool | str) -> str:
+    """What the name of a record's file says of ``classes``."""
+    named = f"-{hashlib.sha256(classes.encode()).hexdigest()[:12]}" if isinstance(classes, str) else ""
+    return f"-classes{named}" if classes else ""
+
+
 def _place(name: str) -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "atlas" / "networks" / f"{name}-keras{metadata.version('keras')}-v{FORMAT}.json"
@@ -140,4 +149,4 @@ def _from_json(data: dict[str, Any]) -> Record:
 
 
 if __name__ == "__main__":
-    answer(lambda: asdict(find(sys.argv[1], "classes" in sys.argv[2:])))
+    answer(lambda: asdict(find(sys.argv[1], *map(json.loads, sys.argv[2:]))))

@@ -37,10 +37,11 @@ class LayerFacts:
     ``name`` is the stable name used in configurations, keys and addresses (``block4_conv1``, ``mixed4``, ``stem1``,
     ``outer.inner``). ``channels`` is its depth. ``receptive_field`` is in input pixels, None when a neuron sees the
     whole picture; ``stride`` is the distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``,
-    ``pool``, ``concat``, ``add``, ``activation`` or ``classes`` (a classifier: a channel for each class). ``feature``
-    says whether the layer belongs to "every feature layer" (pools and classes do not). ``relu`` says whether every
-    value of the layer comes out of a ReLU. ``cost`` is the number of multiply-adds from the input to this layer per
-    input pixel, for estimates of time.
+    ``pool``, ``concat``, ``add``, ``activation``, ``classes`` (a classifier: a channel for each class), ``vector`` (one
+    position, no map) or ``map`` (any other). ``listed`` says whether patterns and lists mean the layer; one that is not
+    listed can be looked at by its name. ``feature`` says whether the layer belongs to "every feature layer" (pools and
+    classes do not). ``relu`` says whether every value of the layer comes out of a ReLU. ``cost`` is the number of
+    multiply-adds from the input to this layer per input pixel, for estimates of time.
     """
 
     name: str
@@ -52,6 +53,7 @@ class LayerFacts:
     relu: bool
     cost: float
     branches: tuple[Branch, ...] = ()
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class NetworkFacts:
 
     ``size`` is the side in pixels of the pictures it was trained on; ``smallest`` the smallest side it accepts;
     ``paper`` a citation with its address, empty for a user's own network. ``note`` is a sentence that the pages show
-    when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph.
+    when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph;
+    ``grey`` whether its input has one channel, so that it sees no colours.
     """
 
     id: str
@@ -72,6 +75,7 @@ class NetworkFacts:
     paper: str = ""
     note: str = ""
     resizes: bool = False
+    grey: bool = False
     _index: dict[str, LayerFacts] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,11 +111,12 @@ class NetworkRef:
     ``network`` is an id (``vgg19``) or the absolute path of a ``.keras`` file; ``weights`` is ``imagenet``,
     ``embedded``, ``random``, ``own`` (those inside the ``.keras`` file) or an absolute path; ``seed`` decides random
     weights; ``preprocessing`` overrides the family's own, and is required for a ``.keras`` file. ``classes`` means a
-    network of keras.applications with its classifier, which fixes its size; a file is always as it was saved.
+    network of keras.applications with its classifier, which fixes its size. A file is always as it was saved: of it
+    ``classes`` means that an output tells classes though no softmax says so, or names the layer of that output.
     """
 
     network: str
     weights: str
     seed: int = 0
     preprocessing: Preprocessing | None = None
-    classes: bool = False
+    classes: bool | str = False
