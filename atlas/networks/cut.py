@@ -8,6 +8,7 @@ from atlas.networks.graph import Graph, Node, Value
 from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 COMMUTES_WITH_RELU = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
 
 
@@ -172,12 +173,12 @@ def _before_relu(
 def preprocess(picture: Any, preprocessing: Preprocessing, channels: int) -> Any:
     """The network's input ``(n, h, w, channels)`` from a picture ``(n, h, w, 3) float32 in [0, 1]``.
 
-    A network of one channel sees the luminance (ITU-R BT.601), with the mean of the three scales and offsets.
+    A network of one channel sees the luminance, with the mean of the three scales and offsets.
     """
     import tensorflow as tf
 
     if channels == 1:
-        grey = tf.reduce_sum(picture * tf.constant([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
+        grey = tf.reduce_sum(picture * tf.constant(LUMINANCE), axis=-1, keepdims=True)
         return grey * (sum(preprocessing.scale) / 3) + sum(preprocessing.offset) / 3
     if preprocessing.order == "bgr":
         picture = picture[..., ::-1]

@@ -81,7 +81,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     network = _named(request)
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
-            identity = identify(network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
+            seen = request.facts.preprocessing, layer.facts.name, recipe, request.facts.grey
+            identity = identify(network, weights_digest, *seen)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             groups.append(Group(layer.facts, name, recipe, identity, jobs))
@@ -95,11 +96,20 @@ def seen_by(request: Request, weights_digest: str) -> str:
 
 
 def _named(request: Request) -> str:
-    return request.facts.id + ("+classes" if request.ref.classes else "")
+    """The network in keys: with its classifier it is another, and so it is with another output of classes."""
+    classes = request.ref.classes
+    if isinstance(classes, str):
+        return f"{request.facts.id}+classes:{classes}"
+    by_name = request.ref.network == request.facts.id  # a file is the same network, whatever is said of its outputs
+    return request.facts.id + ("+classes" if classes and by_name else "")
 
 
-def identify(network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe) -> str:
+def identify(
+    network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe, grey: bool = False
+) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
+
+    ``grey`` says whether the network sees no colours, and pictures have none.
 
     Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content.
     """
@@ -112,6 +122,7 @@ def identify(network: str, weights_digest: str, preprocessing: Preprocessing, la
             "preprocessing": asdict(preprocessing),
             "recipe": pixels,
             "weights": weights_digest,
+            **({"grey": True} if grey else {}),
         }
     )
 
