@@ -199,7 +199,7 @@ from atlas.spec.recipe import Recipe
 
 jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
 setting = Setting(NetworkRef("n", "own"), "w", {asked.setting.store!r}, 1, "cpu")
-report = work(Batch(setting, "n", "l", "main", Recipe(size=32), jobs, (), 0))
+report = work(Batch(setting, "n", "l", "relu", "main", Recipe(size=32), jobs, (), 0))
 print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)
