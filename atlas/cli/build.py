@@ -114,7 +114,7 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "rendered": outcome.rendered,
         "cached": outcome.cached,
         "missing": prepared.missing,
-        "dead": sum(done.state == "dead" for done in outcome.done.values()),
+        "dead": sum(done.state in ("dead", "unraised") for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
         "not_found_out": {
             f"{kind} of {layer}": one.error
@@ -176,7 +176,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
         missing = f", {summary['missing']:,} are missing" if summary["missing"] else ""
         said.append(f"{summary['rendered']:,} pictures rendered, {summary['cached']:,} were cached{missing}")
     if summary["dead"]:
-        said.append(f"{summary['dead']:,} dead: not activated with any seed that was tried; their pages say so")
+        said.append(f"{summary['dead']:,} dead or not raised, whatever was tried; their pages say so")
     if summary["failed"]:
         keys = {done["key"] for done in summary["failed"]}
         names = {

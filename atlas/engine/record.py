@@ -69,7 +69,8 @@ def _outline(layer: LayerFacts) -> dict[str, Any]:
         "stride": layer.stride,
         "kind": layer.kind,
         "feature": layer.feature,
-        "relu": layer.relu,
+        "activation": layer.activation,
+        "relu": layer.activation == "relu",
         "branches": [asdict(branch) for branch in layer.branches],
     }
 

@@ -24,7 +24,7 @@ from atlas.networks.families import family_of
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts
 
-FORMAT = 3  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,13 @@ def _place(name: str) -> Path:
 
 def _from_json(data: dict[str, Any]) -> Record:
     layers = tuple(
-        LayerFacts(**{**layer, "branches": tuple(Branch(**branch) for branch in layer["branches"])})
+        LayerFacts(
+            **{
+                **layer,
+                "branches": tuple(Branch(**branch) for branch in layer["branches"]),
+                "behind": tuple(layer["behind"]),
+            }
+        )
         for layer in data["layers"]
     )
     fixed = data["fixed"] and (data["fixed"][0], data["fixed"][1])
