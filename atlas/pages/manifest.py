@@ -9,6 +9,7 @@ from atlas.pages.addresses import MANIFEST
 from atlas.pages.read import get, optional
 
 GENERATOR = "atlas-microscope"  # how a manifest.json and a shelf of ours say that they are ours
+HEAD = 4096  # bytes of a page in which its generator stands
 SCHEMA = 3  # of manifest.json, and of the files that it names
 
 
@@ -44,3 +45,21 @@ def read_summary(folder: Path) -> Summary | None:
         )
     except (OSError, ValueError, RecursionError, SiteError):
         return None
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of ours."""
+    return f'name="generator" content="{GENERATOR}"'.encode() in _head(path)
+
+
+def is_shelf(path: Path) -> bool:
+    """Whether a file is a list of atlases of ours."""
+    return is_page(path) and b'name="shelf"' in _head(path)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
