@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 from promises import Row, table
 
-from atlas.pages.serve import serve
 from atlas.pages.listing import COPY, FILES
+from atlas.pages.serve import serve
 from atlas.pages.write import write_atlas, write_shelf
 from atlas.store.store import Store
 from tests.pages.synthetic import OUTLINE, make

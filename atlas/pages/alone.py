@@ -25,34 +25,27 @@ _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 def alone(output: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Nobody else writes into ``output`` inside the block; it is made when it is missing, and goes if it stays empty.
 
-    ``waiting`` is called once when another process writes there. On file systems without locks nothing is locked.
+    ``waiting`` is called when another process writes there. On file systems without locks nothing is locked.
 
     Raises: SiteError when the other is not done within ten minutes; AtlasError when the folder cannot be made.
     """
-    made = not output.exists()
+    made = not os.path.exists(output)  # noqa: PTH110 (False where it may not be looked at)
+    folder = _locked(output, waiting)
     try:
-        output.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:  # a file in its place: what reads the folder says so
-        pass
-    except OSError as error:
-        raise AtlasError(
-            f"{output}: could not be made: {error.strerror}; name another output folder and run again"
-        ) from error
-    try:
-        with _locked(output, waiting) as folder:
-            with _locked(output / OWN, lambda: None):
-                pass  # the page writers of a command that was killed are gone
-            yield
-            if folder is not None and not _is(output, folder):
-                raise SiteError(
-                    f"{output}: expected the folder that pages were written into, received another; "
-                    "somebody has put it there meanwhile: build again"
-                )
+        if folder is not None:
+            _pass_page_writers(output / OWN)
+        yield
+        if folder is not None and not _is(output, folder):
+            raise SiteError(
+                f"{output}: expected the folder that pages were written into, received another; somebody has put it "
+                "there meanwhile: build again"
+            )
     finally:
-        if made:
-            for path in (output / OWN, output):
+        if folder is not None:
+            for path in (output / OWN, output) if made and _is(output, folder) else ():
                 with contextlib.suppress(OSError):  # something is in it
                     path.rmdir()
+            os.close(folder)
 
 
 def in_common(output: Path) -> None:
@@ -61,19 +54,36 @@ def in_common(output: Path) -> None:
         fcntl.flock(_open(output / OWN), fcntl.LOCK_SH)
 
 
-@contextlib.contextmanager
-def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[int | None]:
-    """Lock a folder inside the block: its descriptor, None where it is not there or cannot be locked."""
-    try:
-        folder = _open(path)
-    except OSError:
-        yield None
-        return
-    try:
-        _wait(path, folder, waiting)
-        yield folder
-    finally:
-        os.close(folder)
+def _locked(output: Path, waiting: Callable[[], None]) -> int | None:
+    """The descriptor of a folder that is made and locked; None where there is no folder, or it cannot be locked."""
+    while True:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            folder = _open(output)
+        except OSError as error:
+            if os.path.exists(output):  # noqa: PTH110
+                return None  # what reads it says what is wrong with it
+            raise AtlasError(
+                f"{output}: could not be made: {error.strerror}; name another output folder and run again"
+            ) from error
+        try:
+            _wait(output, folder, waiting)
+        except BaseException:
+            os.close(folder)
+            raise
+        if _is(output, folder):
+            return folder
+        os.close(folder)  # whoever had it has removed it
+
+
+def _pass_page_writers(own: Path) -> None:
+    """Wait until the page writers of a command that was killed are gone."""
+    with contextlib.suppress(OSError):  # no page was ever written
+        folder = _open(own)
+        try:
+            _wait(own, folder, lambda: None)
+        finally:
+            os.close(folder)
 
 
 def _wait(path: Path, folder: int, waiting: Callable[[], None]) -> None:
