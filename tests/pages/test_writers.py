@@ -1,5 +1,6 @@
 """Processes that write one site: page writers whose command is killed, and commands at the same time."""
 
+import contextlib
 import json
 import os
 import signal
@@ -68,7 +69,8 @@ def begin(tmp_path: Path, store: Store) -> Iterator[Callable[..., "subprocess.Po
     begun: list[subprocess.Popen[str]] = []
     yield begin
     for command in begun:
-        command.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
         command.communicate()
 
 
