@@ -10,6 +10,7 @@ from atlas.engine.calling import NAME as CLASSES
 from atlas.engine.photos import NAME as PHOTOS
 from atlas.engine.photos import Photos
 from atlas.engine.run import Outcome
+from atlas.errors import DamagedError
 from atlas.networks.class_names import class_names
 from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import KERNEL, Group, Plan
@@ -66,13 +67,20 @@ def keep_record(store: Store, record: dict[str, Any], output: Path) -> None:
     """
     place = _place(store, output)
     name, longer = record["name"], f"{record['name']}-{place[:8]}"
-    kept, own = store.get_atlas(longer), longer
+    kept, own = _kept(store, longer), longer
     if kept is None:
-        plain = store.get_atlas(name)
+        plain = _kept(store, name)
         if plain is None or plain.get(PLACE) == place or (PLACE not in plain and _same(plain, record)):
             kept, own = plain, name
     if kept != record | {PLACE: place}:
         store.put_atlas(own, record | {PLACE: place})
+
+
+def _kept(store: Store, name: str) -> dict[str, Any] | None:
+    try:
+        return store.get_atlas(name)
+    except DamagedError:  # written anew
+        return None
 
 
 def _place(store: Store, output: Path) -> str:

@@ -9,7 +9,7 @@ from atlas.engine.worker import Done
 from atlas.resources import resource
 from atlas.spec.load import load_request
 from atlas.spec.plan import make_plan
-from atlas.store.store import Store
+from atlas.store.store import ATLASES, Store
 from tests.spec.conftest import CATALOG
 
 WEIGHTS = {"kind": "embedded", "digest": "sha256:0", "description": "d", "licence": "l", "seed": 0}
@@ -99,7 +99,7 @@ def test_a_record_lies_under_its_atlas_s_name_unless_another_output_of_that_name
     a, b, moved = (tmp_path / place / "vgg" for place in ("a", "b", "moved"))
 
     def kept():
-        found = (one.path.rpartition("/")[2].removesuffix(".json") for one in store.atlases())
+        found = (one.path.rpartition("/")[2].removesuffix(".json") for one in store.place.files(ATLASES))
         return {name: store.get_atlas(name) for name in found}
 
     old = record | {"layers": ["old"]}
@@ -127,4 +127,4 @@ def test_a_record_is_found_again_when_store_and_output_are_moved_together(tmp_pa
     store = Store(str(tmp_path / "there/store"))
     for place in ("a", "b"):
         keep_record(store, record, tmp_path / "there" / place / "vgg")
-    assert len(store.atlases()) == 2
+    assert len(list(store.place.files(ATLASES))) == 2

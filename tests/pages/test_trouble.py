@@ -51,10 +51,10 @@ def stop(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def build(record: dict[str, Any], out: Path, count: int, error: BaseException) -> None:
         left = iter(range(count))
 
-        def write(path: Path, data: Any) -> None:
+        def write(path: Path, data: Any, **more: Any) -> None:
             if next(left, None) is None:
                 raise error
-            write_atomically(path, data)
+            write_atomically(path, data, **more)
 
         with monkeypatch.context() as patch:
             patch.setattr(ledger, "write_atomically", write)
