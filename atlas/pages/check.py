@@ -11,11 +11,12 @@ from urllib.parse import unquote, urlsplit
 from atlas.errors import SiteError
 from atlas.pages.addresses import HOME, OWN
 from atlas.pages.listing import FILES, JOURNAL, damaged, read_listing
-from atlas.pages.manifest import read_summary
+from atlas.pages.manifest import is_shelf, is_whole, read_summary
 from atlas.pages.past import digest_of, size_of
 from atlas.pages.theme import LOGO
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+DAMAGED = "is not as a build wrote it: damaged, or changed since; build again"
 VECTOR = (0, 0)  # the size of a picture of any size
 FOREIGN = re.compile(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", re.IGNORECASE)
 
@@ -94,6 +95,8 @@ def check_site(folder: Path) -> list[str]:
     sizes: dict[Path, tuple[int, int] | None] = {}
     places = sorted({root, *(path.parent for path in root.glob(f"*/{OWN}"))})
     problems = [problem for place in places for problem in _files(place, root)]
+    if is_shelf(root / HOME) and not is_whole((root / HOME).read_bytes()):
+        problems.append(f"{HOME}: {DAMAGED}")
     for path, page in pages.items():
         found = [*page.problems, *_ids(page), *_links(path, page, pages, root), *_pictures(path, page, sizes)]
         problems += [f"{path.relative_to(root)}: {what}" for what in found]
@@ -116,7 +119,7 @@ def _files(atlas: Path, root: Path) -> Iterator[str]:
         if size is None:
             found[name] = "a build wrote this file, and it is gone; build again"
         elif size != known.size or (known.digest and digest_of(atlas / name) != known.digest):
-            found[name] = "is not as a build wrote it: damaged, or changed since; build again"
+            found[name] = DAMAGED
     yield from (f"{(atlas / name).relative_to(root)}: {what}" for name, what in sorted(found.items()))
 
 

@@ -1,6 +1,8 @@
 """Reading the manifest.json of an atlas that stands on a shelf."""
 
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def is_page(path: Path) -> bool:
 def is_shelf(path: Path) -> bool:
     """Whether a file is a list of atlases of ours."""
     return is_page(path) and b'name="shelf"' in _head(path)
+
+
+def sealed(page: str) -> bytes:
+    """A page that no list of files names, with the sha256 of its bytes at its end."""
+    data = page.encode()
+    return data + f"<!-- {hashlib.sha256(data).hexdigest()} -->\n".encode()
+
+
+def is_whole(page: bytes) -> bool:
+    """Whether a page has the bytes that it was sealed with; one of before, which has no seal, is taken for whole."""
+    found = re.fullmatch(rb"(.*)<!-- ([0-9a-f]{64}) -->\n", page, re.DOTALL)
+    return found is None or hashlib.sha256(found[1]).hexdigest().encode() == found[2]
 
 
 def _head(path: Path) -> bytes:

@@ -15,7 +15,8 @@ from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
 from atlas.pages.alone import alone
 from atlas.pages.ledger import Ledger
 from atlas.pages.listing import Origin
-from atlas.pages.manifest import HEAD, Summary, is_shelf, read_summary
+from atlas.pages.manifest import HEAD, Summary, is_shelf, is_whole, read_summary, sealed
+from atlas.pages.past import holds_nothing, size_of
 from atlas.pages.read import read_atlas
 from atlas.pages.statics import static_names
 from atlas.pages.theme import Theme
@@ -127,13 +128,14 @@ def write_shelf(folder: Path) -> str | None:
             return f"{folder} holds no atlas"
         shelf = folder / HOME
         inputs = _digest([repr(summaries).encode(), *_sources(Theme())])
-        if not (shelf.exists() and inputs.encode() in shelf.read_bytes()[:HEAD]):
+        there = shelf.read_bytes() if shelf.exists() else b""
+        if not (inputs.encode() in there[:HEAD] and is_whole(there)):
             from atlas.pages.templating import environment
 
             # The style is that of the first atlas: a shelf brings no files of its own into a folder that is not ours.
             template = environment(resource("templates")).get_template("shelf.html")
             page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
-            write_atomically(shelf, page.encode())
+            write_atomically(shelf, sealed(page))
         return None
 
 
@@ -145,7 +147,8 @@ def may_have_shelf(output: Path) -> bool:
 def _summaries(folder: Path, coming: str = "") -> list[Summary] | str:
     """The atlases that stand in a folder, or why it is no place for a shelf; ``coming`` is one still to be written."""
     shelf = folder / HOME
-    if shelf.is_symlink() or (shelf.exists() and not is_shelf(shelf)):
+    zeros = holds_nothing(shelf) and size_of(shelf)  # as a power cut leaves it
+    if shelf.is_symlink() or (shelf.exists() and not is_shelf(shelf) and not zeros):
         return f"{shelf} is not a shelf of ours"
     found: list[Summary] = []
     try:
