@@ -11,6 +11,8 @@ from atlas.cli.prepare import Prepared, kept, prepare, render
 from atlas.cli.progress import Observer, observer, skipped
 from atlas.errors import AtlasError
 
+NAMED = 5  # files of a site that a sentence names
+
 
 def build(
     config: options.ConfigFile,
@@ -143,28 +145,42 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
+    from atlas.engine.record import keep_record
     from atlas.pages.theme import Theme
-    from atlas.pages.write import check_output, may_have_shelf, write_atlas, write_shelf
+    from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
-    if prepared.store.get_atlas(request.name) != record:
-        check_output(record, request.output, prepared.file)
-        prepared.store.put_atlas(request.name, record)
     website = request.website
     theme = Theme(website.templates, website.logo, website.shelf and may_have_shelf(request.output))
     compute = request.compute
     asked = compute.workers if compute.backend == "processes" and isinstance(compute.workers, int) else None
-    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing, prepared.file)
+
+    def waiting() -> None:
+        watch.say(f"{request.output}: another process is writing there; this one waits until it is done")
+
+    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing, prepared.file, waiting)
+    keep_record(prepared.store, record, request.output)
     shelf = write_shelf(request.output.absolute().parent)
     summary |= {"site": str(request.output / "index.html"), "pages_changed": written.changed, "shelf": shelf}
+    summary |= {"mended": list(written.mended), "left_alone": list(written.strange)}
     summary["seconds"] = {"pictures": round(written.pictures, 2), "pages": round(written.making, 2)}
     said = []
     if written.removed:
         said.append(f"{written.removed:,} files of the previous build are no longer wanted and were removed")
+    if written.mended:
+        said.append(f"changed since a build wrote them, and written again: {_some(written.mended)}")
+    if written.strange:
+        said.append(f"no longer wanted, but not what a build wrote, and so left alone: {_some(written.strange)}")
     if shelf:
         said.append(f"no list of atlases beside it: {shelf}")
     said.append(f"site: {summary['site']}" + (" (unchanged)" if written.unchanged else ""))
     return said
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """The first few of some files by name, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
