@@ -17,11 +17,11 @@ from joblib.externals.loky import get_reusable_executor
 
 from atlas.errors import SiteError
 from atlas.pages.alone import in_common
+from atlas.runtime import safe_paths
 
 T = TypeVar("T")
 R = TypeVar("R")
 EVERY = 0.2  # seconds between two looks at whether the command still lives
-SAFE = "PYTHONSAFEPATH"  # keeps Python from looking for modules in the current folder
 _work: list["_Work[Any, Any]"] = []  # of a page writer: one
 
 
@@ -40,7 +40,7 @@ def apart(output: Path, function: Callable[[T], R], items: Sequence[T], count: i
     ``function`` is sent to each once. Raises SiteError when a page writer is killed.
     """
     work = _Work(output, function, os.getpid())
-    with _safe_paths(), warnings.catch_warnings(), parallel_config("loky", initializer=_settle, initargs=(work,)):
+    with safe_paths(), warnings.catch_warnings(), parallel_config("loky", initializer=_settle, initargs=(work,)):
         warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # loky renews one whose memory grew
         pool = Parallel(count, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
         try:
@@ -74,20 +74,6 @@ def _settle(work: _Work[Any, Any]) -> None:
 
 def _do(item: Any) -> Any:
     return _work[0].function(item)
-
-
-@contextlib.contextmanager
-def _safe_paths() -> Iterator[None]:
-    """Processes begun inside the block run no module of the current folder."""
-    before = os.environ.get(SAFE)
-    os.environ[SAFE] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[SAFE]
-        else:
-            os.environ[SAFE] = before
 
 
 @contextlib.contextmanager
