@@ -14,7 +14,8 @@ be looked at all the same, as every layer can that gives a map or a vector ``(n,
 import math
 from collections.abc import Iterator, Mapping
 
-from atlas.networks.cut import cut
+from atlas.activations import ELEMENTWISE
+from atlas.networks.cut import Cut, cut
 from atlas.networks.graph import Graph, Node, Value
 from atlas.networks.reach import Reach, reaches
 from atlas.spec.facts import Branch, LayerFacts, Preprocessing
@@ -48,6 +49,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
         reach = lie[value] if len(shape) == 4 else None
         field = reach.field if reach else None
         listed = bool(kind and reach) and not (field is None and shape[1:3] == (1, 1))
+        sight = cut(graph, [(node.name, value)], Preprocessing())
         found.append(
             LayerFacts(
                 name=node.name,
@@ -56,9 +58,10 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 stride=math.ceil(max(reach.stride)) if reach else 1,
                 kind=kind or (OTHERS.get(node.kind, "map") if reach else "vector"),
                 feature=listed and kind != "pool",
-                relu=cut(graph, [(node.name, value)], Preprocessing()).main.relu,
+                activation=sight.main.function,
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
+                behind=_shut(sight),
                 listed=listed,
             )
         )
@@ -73,7 +76,17 @@ def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
     cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
-    return (LayerFacts(name, channels or 0, None, 1, "classes", feature=False, relu=False, cost=cost),)
+    behind = _shut(cut(graph, [found], Preprocessing()))
+    return (
+        LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost, behind=behind),
+    )
+
+
+def _shut(cut: Cut) -> tuple[str, ...]:
+    """The activation functions, other than ReLU, that a gradient passes on its way from a cut's layer to the input and
+    that can be shut."""
+    needed = cut.graph.needed([cut.main.value])
+    return tuple(sorted({cut.graph.nodes[index].function for index in needed} & ELEMENTWISE))
 
 
 def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:

@@ -114,4 +114,4 @@ def _layer(
     cost: float,
     branches: tuple[Branch, ...] = (),
 ) -> LayerFacts:
-    return LayerFacts(name, channels, field, stride, kind, False, relu, cost, branches, listed=False)
+    return LayerFacts(name, channels, field, stride, kind, False, "relu" if relu else "", cost, branches, listed=False)

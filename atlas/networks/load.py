@@ -17,6 +17,7 @@ from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
 from atlas.networks.record import Record, is_path, record
 from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
+from atlas.runtime import unmoved
 from atlas.spec.facts import NetworkFacts, NetworkRef
 from atlas.spec.recipe import Recipe
 
@@ -126,7 +127,8 @@ def load(ref: NetworkRef) -> Network:
     known = facts(ref)
     weights = ensure(ref)
     if is_path(ref.network):
-        model = open_model(Path(ref.network))
+        with unmoved():
+            model = open_model(Path(ref.network))
     else:
         model, _ = build(ref.network, bool(ref.classes))
     if weights.kind == "embedded":

@@ -96,7 +96,7 @@ def _runs_at(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> bo
 
     given = tf.TensorSpec((2, *size, graph.shape[2]), tf.float32)
     try:
-        outputs = tf.function(look).get_concrete_function(given).structured_outputs
+        outputs = tf.function(look, autograph=False).get_concrete_function(given).structured_outputs
     except Exception:  # whatever a layer raises when a size does not fit it
         return False
     return all(0 not in output.shape for output in outputs)

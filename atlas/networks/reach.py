@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
 
+from atlas.activations import ELEMENTWISE
 from atlas.networks.graph import INPUT, Graph, Node, Value
 from atlas.networks.trial import depends
 
@@ -24,7 +25,7 @@ PLACE_BY_PLACE = {
     *("Add", "Multiply", "Subtract", "Maximum", "Minimum", "Average", "Divide", "TrueDivide"),
 }
 OVER_CHANNELS = {"Concatenate", "LayerNormalization", "UnitNormalization"}  # place by place along that axis only
-ACROSS = {"softmax", "log_softmax", "sparsemax", "glu"}  # activations that may look at other places
+ACTIVATIONS = ELEMENTWISE | {"relu", "prelu"}
 Spans = tuple[tuple[int, int], ...]
 REPEATS = 4096  # positions after which spans repeat, at most
 
@@ -187,7 +188,7 @@ def _local(graph: Graph, node: Node) -> tuple[Axis, Axis] | None:
         return tuple(Axis(((-before, -before),)) for before, _ in layer.padding)  # type: ignore[return-value]
     if node.kind == "Cropping2D":
         return tuple(Axis(((before, before),)) for before, _ in layer.cropping)  # type: ignore[return-value]
-    if node.kind == "Activation" and node.function not in ACROSS:
+    if node.kind == "Activation" and node.function in ACTIVATIONS:
         return Axis(), Axis()
     if node.kind == "Dense" or node.kind in PLACE_BY_PLACE:
         return (Axis(), Axis()) if all(len(graph.shape_of(one)) == 4 for one in node.parents) else None

@@ -21,9 +21,10 @@ from atlas.files import write_atomically
 from atlas.networks import known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
+from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts
 
-FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def find(network: str, classes: bool | str = False) -> Record:
     from atlas.networks.graph import flatten
 
     if is_path(network):
-        return own.describe(Path(network), classes)
+        with unmoved():
+            return own.describe(Path(network), classes)
     family = family_of(network)
     model, download = build(network, bool(classes))
     size = family.size(network)
@@ -141,7 +143,13 @@ def _place(name: str) -> Path:
 
 def _from_json(data: dict[str, Any]) -> Record:
     layers = tuple(
-        LayerFacts(**{**layer, "branches": tuple(Branch(**branch) for branch in layer["branches"])})
+        LayerFacts(
+            **{
+                **layer,
+                "branches": tuple(Branch(**branch) for branch in layer["branches"]),
+                "behind": tuple(layer["behind"]),
+            }
+        )
         for layer in data["layers"]
     )
     fixed = data["fixed"] and (data["fixed"][0], data["fixed"][1])

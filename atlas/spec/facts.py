@@ -40,8 +40,9 @@ class LayerFacts:
     ``pool``, ``concat``, ``add``, ``activation``, ``classes`` (a classifier: a channel for each class), ``vector`` (one
     position, no map) or ``map`` (any other). ``listed`` says whether patterns and lists mean the layer; one that is not
     listed can be looked at by its name. ``feature`` says whether the layer belongs to "every feature layer" (pools and
-    classes do not). ``relu`` says whether every value of the layer comes out of a ReLU. ``cost`` is the number of
-    multiply-adds from the input to this layer per input pixel, for estimates of time.
+    classes do not). ``activation`` names the activation function that every value of the layer comes out of, empty
+    where there is none; ``behind`` those, other than ReLU, that lie between it and the input and can be shut. ``cost``
+    is the number of multiply-adds from the input to this layer per input pixel, for estimates of time.
     """
 
     name: str
@@ -50,9 +51,10 @@ class LayerFacts:
     stride: int
     kind: str
     feature: bool
-    relu: bool
+    activation: str
     cost: float
     branches: tuple[Branch, ...] = ()
+    behind: tuple[str, ...] = ()
     listed: bool = True
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from atlas.canonical import digest
 from atlas.errors import AtlasError
-from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
+from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
+from atlas.spec.objectives import Caricature, Channel, Neuron
 from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
 KERNEL = 5  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
-ATTEMPTS = 3  # how often a dead job is tried again with another seed
+ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     network = _named(request)
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
-            seen = request.facts.preprocessing, layer.facts.name, recipe, request.facts.grey
+            bent = is_bent(request.facts, layer.facts, recipe)
+            seen = request.facts.preprocessing, layer.facts.name, recipe, bent, request.facts.grey
             identity = identify(network, weights_digest, *seen)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
@@ -104,14 +106,33 @@ def _named(request: Request) -> str:
     return request.facts.id + ("+classes" if classes and by_name else "")
 
 
+def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
+    """Whether activation functions other than ReLU change the way of an ascent to a layer under a recipe.
+
+    The way to the input is changed where a share of the gradient goes on through what is shut; the layer's own function
+    where a channel, a neuron or a caricature is raised by its pre-activation.
+    """
+    classifier = [network.classifier] if recipe.looks_at_classes else []
+    looked_at = [one for one in (layer, *map(network.layer, recipe.layers), *classifier) if one]
+    raising = any(isinstance(term, Channel | Neuron | Caricature) for term in recipe.terms)
+    own = raising and any(one.activation not in ("", "relu") for one in looked_at)
+    return own or (recipe.through > 0 and any(one.behind for one in looked_at))
+
+
 def identify(
-    network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe, grey: bool = False
+    network: str,
+    weights_digest: str,
+    preprocessing: Preprocessing,
+    layer: str,
+    recipe: Recipe,
+    bent: bool = False,
+    grey: bool = False,
 ) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
+    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content. Where
+    activation functions other than ReLU have a say (``bent``), the version of what is done about them counts as well.
     ``grey`` says whether the network sees no colours, and pictures have none.
-
-    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content.
     """
     pixels = recipe.with_photos(lambda photo: f"photo:{file_digest(Path(photo))}").pixels
     return digest(
@@ -122,6 +143,7 @@ def identify(
             "preprocessing": asdict(preprocessing),
             "recipe": pixels,
             "weights": weights_digest,
+            **({"activations": ACTIVATIONS} if bent else {}),
             **({"grey": True} if grey else {}),
         }
     )

@@ -69,8 +69,8 @@ def test_facts_count_channels_and_rows(model: keras.Model) -> None:
     assert [layer.name for layer in found.values() if layer.listed] == [
         *("relu", "pool", "two", "deep", "joined", "back", "classes")
     ]
-    assert found["relu"].relu
-    assert found["joined"].relu
+    assert found["relu"].activation == "relu"
+    assert found["joined"].activation == "relu"
     assert [(one.name, one.first, one.last) for one in found["joined"].branches] == [("two", 0, 4), ("deep", 5, 12)]
 
 

@@ -60,7 +60,7 @@ def test_values_are_those_of_the_layer(network: Network) -> None:
         expected = np.asarray(keras.Model(network.model.input, network.model.get_layer(name).output)(pictures))
         expected = expected[:, None, None] if expected.ndim == 2 else expected
         np.testing.assert_allclose(activations(cut.see(tf.constant(pictures)), cut.main), expected, atol=1e-5)
-    assert network.cut("fc1").main.relu
+    assert network.cut("fc1").main.function == "relu"
 
 
 def test_layers_behind_the_maps_see_pictures_of_the_one_size_that_they_take(network: Network) -> None:
