@@ -33,12 +33,18 @@ STEPS = 64  # sides are a multiple of this, as those of most pictures are
 SHORT = 80  # pixels of the short side
 
 
-def measured(graph: Graph, layer: LayerFacts, axis: int) -> tuple[int | None, float]:
-    """The receptive field of a layer's middle neuron and its stride in pixels, down (``axis`` 1) or across (2).
+def measured(graph: Graph, layer: LayerFacts) -> tuple[int | None, float]:
+    """The receptive field of a layer's middle neuron and its stride in pixels, the larger of down and across.
 
     The field is None where the neuron sees all of a picture that is longer than the field stated. The graph is one that
     ``opened`` gave.
     """
+    fields, strides = zip(*(_along(graph, layer, axis) for axis in (1, 2)), strict=True)
+    return None if None in fields else max(fields), max(strides)
+
+
+def _along(graph: Graph, layer: LayerFacts, axis: int) -> tuple[int | None, float]:
+    """The same along one axis: down (1) or across (2)."""
     import tensorflow as tf
 
     value = graph.value(layer.name)
@@ -112,11 +118,10 @@ def held(network: str, count: int) -> tuple[int, int, list[str]]:
     graph, some = opened(model), chosen(layers, count)
     wrong = []
     for layer in some:
-        for axis, way in ((1, "down"), (2, "across")):
-            found = measured(graph, layer, axis)
-            if not right(layer, found):
-                stated = f"{layer.receptive_field} px every {layer.stride} px"
-                wrong.append(f"{network} {layer.name} {way}: stated {stated}, measured {found[0]} every {found[1]:g}")
+        found = measured(graph, layer)
+        if not right(layer, found):
+            stated = f"{layer.receptive_field} px every {layer.stride} px"
+            wrong.append(f"{network} {layer.name}: stated {stated}, measured {found[0]} every {found[1]:g}")
     return len(layers), len(some), wrong
 
 
