@@ -14,7 +14,7 @@ from atlas.spec.plan import ATTEMPTS, seed_of
 GREY = 128  # mid-grey in 8 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """One finished job: its picture with its numbers, and those of its repeats.
 

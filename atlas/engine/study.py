@@ -43,7 +43,7 @@ def _tried(work: Study, store: Store, missing: Sequence[Job]) -> list[Done]:
         devices.claim(work.setting.device)
         start_tensorflow(work.setting.threads)
         devices.check()
-        loaded = network(work.setting.ref, work.setting.weights_digest)
+        loaded = network(work.setting)
         for entry in work.entries(loaded, store, missing):
             keep(store, entry)
             done[entry.key] = Done(entry.key, None, FOUND, entry.checksum)

@@ -161,10 +161,10 @@ def test_the_option_takes_the_place_of_the_whole_key(shell, config, theirs):
 
 def test_a_picture_that_may_not_be_read_is_left_out_and_the_rest_goes_on(shell, config, theirs, monkeypatch):
     from atlas.engine import versus
-    from atlas.probes import sources
+    from atlas.images import folders
 
-    digest, opened = sources._digest, versus.open_image
-    monkeypatch.setattr(sources, "_digest", lambda path: "" if path.endswith("both_ch4.png") else digest(path))
+    digest, opened = folders._digest, versus.open_image
+    monkeypatch.setattr(folders, "_digest", lambda path: "" if path.endswith("both_ch4.png") else digest(path))
 
     def refused(path, *rest):
         if path.endswith("both_ch4.png"):
