@@ -377,7 +377,7 @@ def test_umap_without_its_package_is_said_before_anything_is_made(read, monkeypa
 
 
 def test_a_configuration_and_its_notes_are_read_anew_each_time(read, tmp_path):
-    for size, word in ((64, "one"), (96, "two")):
+    for size, word in ((96, "one"), (128, "two")):
         (tmp_path / "notes.yaml").write_text(f"mixed0: {{3: {word}}}\n")
         request = read(BASE + f"notes: notes.yaml\nlayers: [mixed0]\nrecipes: {{main: {{size: {size}}}}}\n")
         assert request.website.notes["mixed0"][3].name == word
