@@ -63,14 +63,16 @@ def ask_layer(network: str | Path, layer: str, channels: Any, recipe: Mapping[st
 
 
 def whole(value: Any, name: str, least: int = 0) -> int:
-    """A whole number of any kind, numpy's too, from ``least`` on. Raises AtlasError, naming ``name``, for all else: 3.0
+    """A whole number of any kind, numpy's too, at least ``least``. Raises AtlasError, with ``name``, for all else: 3.0
     and True are none."""
     try:
-        number = least - 1 if isinstance(value, bool | np.bool_) else operator.index(value)
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
-        number = least - 1
+        number = None
+    if number is None:
+        raise AtlasError(f"{name}: expected a whole number, received {value!r:.60}")
     if number < least:
-        raise AtlasError(f"{name}: expected a whole number from {least} on, received {value!r:.60}")
+        raise AtlasError(f"{name}: expected at least {least}, received {number}")
     return number
 
 

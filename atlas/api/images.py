@@ -96,7 +96,7 @@ def feature_maps(
     Raises: ConfigError with every problem in the arguments; AtlasError for an image that cannot be read.
     """
     request = ask(network, weights=weights, preprocessing=preprocessing, classes=classes)
-    side = request.facts.size if size is None else whole(size, "size")
+    side = request.facts.size if size is None else whole(size, "size", request.facts.smallest)
     if said := request.facts.unfit(side):
         raise AtlasError(f"size: {said}")
     if crop not in CROPS:
