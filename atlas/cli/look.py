@@ -106,7 +106,7 @@ def show(
         },
         catalog(),
     )
-    asked = request.layers[0]
+    asked = request.only(layer)
     if channels is None and not asked.recipes["shown"].whole:
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     start_tensorflow(1)  # as a build's workers do: the same bytes

@@ -5,17 +5,16 @@ dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from atlas.canonical import canonical
+from atlas.content import file_digest
 from atlas.errors import AtlasError, NetworkError
 from atlas.files import write_atomically
 from atlas.networks import known
@@ -73,18 +72,21 @@ def record(network: str, classes: bool = False) -> Record:
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
     ``classes`` means one of keras.applications with its classifier.
 
-    Raises: NetworkError when there is no such network, or when it cannot be looked at.
+    Raises: NetworkError when there is no such network, when it cannot be looked at, or when its file changes meanwhile.
     """
     if network in KNOWN and not classes:
         return KNOWN[network]
     if not is_path(network):
         family_of(network)
-    place = _place(digest_of(network)[:32] if is_path(network) else network + "-classes" * classes)
+    digest = digest_of(network) if is_path(network) else ""
+    place = _place(digest[:32] or network + "-classes" * classes)
     try:
         return _from_json(json.loads(place.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         apart = "tensorflow" not in sys.modules
         found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
+    if digest and digest_of(network) != digest:
+        raise NetworkError(f"{network}: expected a file that stays as it is while it is read; try again")
     with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
         write_atomically(place, canonical(asdict(found)).encode())
     return found
@@ -113,18 +115,11 @@ def find(network: str, classes: bool = False) -> Record:
 
 
 def digest_of(path: str) -> str:
-    """sha256 of a file in hexadecimal digits, remembered while it stays as it is. Raises NetworkError."""
+    """sha256 of a file in hexadecimal digits. Raises NetworkError when it cannot be read."""
     try:
-        status = Path(path).stat()
-        return _digest(path, status.st_mtime_ns, status.st_size)
+        return file_digest(path)
     except OSError as error:
         raise NetworkError(f"expected a file at {path}, received: {error.strerror}; check the path") from error
-
-
-@lru_cache(maxsize=64)
-def _digest(path: str, changed: int, size: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _place(name: str) -> Path:

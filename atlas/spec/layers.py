@@ -3,11 +3,12 @@
 import fnmatch
 from collections.abc import Mapping
 
+from atlas.errors import nearest
 from atlas.spec import marks
 from atlas.spec.config import Config, parse_channels
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef
 from atlas.spec.objectives import Channel, Class, Direction, Neuron
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems
 from atlas.spec.recipe import Recipe, automatic_size, canvas, octave_sizes
 from atlas.spec.request import Catalog, LayerRequest
 

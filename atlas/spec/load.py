@@ -1,5 +1,6 @@
 """From a YAML file to a checked request, or every problem at once with its place."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from atlas.errors import AtlasError, NetworkError, WeightsError
+from atlas.errors import AtlasError, ConfigError, NetworkError, WeightsError, nearest
 from atlas.resources import DEMO, demo_images
 from atlas.spec import marks
 from atlas.spec.class_names import read_class_names
@@ -17,7 +18,7 @@ from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.layers import choose_layers
 from atlas.spec.objectives import NO_PHOTO, Caricature
 from atlas.spec.probing import Probes
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES, merge
 from atlas.spec.request import Catalog, LayerRequest, Record, Request
@@ -44,11 +45,27 @@ def read_request(text: str, path: Path, catalog: Catalog) -> Request:
 
 
 def check_request(data: Mapping[str, Any], catalog: Catalog) -> Request:
-    """A request from the keys of a configuration, without a file: relative paths start at the current directory.
+    """A request from the keys of a configuration, without a file: relative paths start at the current directory. Paths,
+    and numbers and arrays of numpy's, are taken as the plain values that they stand for.
 
     Raises: ConfigError with all problems, each ``key: expected ..., received ...``.
     """
-    return _Reader(None, marks.of(dict(data)), {}, catalog, None).request()
+    try:
+        plain = json.loads(json.dumps(dict(data), default=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError([f"expected plain values, received something else ({error})"]) from error
+    return _Reader(None, marks.of(plain), {}, catalog, None).request()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for as something that it has one for. Raises TypeError where there is nothing such."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "__array__"):
+        import numpy as np
+
+        return np.asarray(value).tolist()
+    raise TypeError(f"{value!r:.60}")
 
 
 class _Reader:

@@ -1,6 +1,5 @@
 """Collecting what is wrong in a configuration: every problem at once, each a sentence at its place."""
 
-import difflib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from atlas.errors import ConfigError
+from atlas.errors import ConfigError, nearest
 from atlas.spec import marks, objectives, slots
 from atlas.spec.comparing import Compare
 from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
@@ -109,12 +108,6 @@ def _shown(line: str) -> str:
     """A line for a terminal: what does not print is escaped, what is very long is cut in its middle."""
     line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """``; did you mean ...?`` with the nearest of some words, or nothing when none is near."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> tuple[str, str]:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from atlas.errors import nearest
 from atlas.spec import marks
 from atlas.spec.facts import NetworkFacts
 from atlas.spec.frozen import Frozen
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems
 
 
 class Note(Frozen):

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from atlas.pages.check import check_site
 from atlas.pages.write import write_atlas
@@ -160,7 +161,7 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
         "  tutorial: {base: tutorial}\n  old: {base: lucid, seed: 7}\n  flat: {parameterization: {contrast: null}}\n"
         "  like: {base: caricature, objective: {photo: photo.png}}\n"
     )
-    (tmp_path / "photo.png").write_bytes(b"a photo")
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
     request = load_request(given, {}, CATALOG)
     plan = make_plan(request, "sha256:0")
     weights = {"kind": "embedded", "digest": "sha256:0", "description": "", "licence": "", "seed": 0}

@@ -374,3 +374,11 @@ def test_umap_without_its_package_is_said_before_anything_is_made(read, monkeypa
     assert found.startswith("2:32: probes.layout: expected pca or tsne, or the package umap-learn, received umap")
     monkeypatch.setattr("atlas.spec.load.find_spec", lambda name: name)
     assert read("network: vgg19\nprobes: {images: scikit-image, layout: umap}\n").probes.layout == "umap"
+
+
+def test_a_configuration_and_its_notes_are_read_anew_each_time(read, tmp_path):
+    for size, word in ((96, "one"), (128, "two")):
+        (tmp_path / "notes.yaml").write_text(f"mixed0: {{3: {word}}}\n")
+        request = read(BASE + f"notes: notes.yaml\nlayers: [mixed0]\nrecipes: {{main: {{size: {size}}}}}\n")
+        assert request.website.notes["mixed0"][3].name == word
+        assert request.layers[0].recipes["main"].size == size
