@@ -10,7 +10,7 @@ import numpy as np
 from atlas.networks.answers import catalog
 from atlas.networks.load import Network, load
 from atlas.networks.weights import ensure
-from atlas.spec.facts import NetworkRef
+from atlas.spec.facts import NetworkRef, is_path
 from atlas.spec.load import check_request
 from atlas.spec.request import LayerRequest, Request
 
@@ -47,4 +47,4 @@ def _loaded(ref: NetworkRef) -> Network:
 
 def _named(network: str | Path) -> str:
     text = str(network)
-    return str(Path(text).expanduser().resolve()) if text.endswith(".keras") else text
+    return str(Path(text).expanduser().resolve()) if is_path(text) else text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas.networks.families import family_of
+from atlas.networks.graph import stable_names
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def build(network: str, classes: bool = False) -> tuple[Any, Download]:
     Without its ``classes`` the model takes pictures of any size, ``(None, None, 3)``, or of the default size where the
     architecture depends on it (NASNet); with them always of the default size. Its variables have shapes and no values:
     give them some with ``set_value``. It is built as with ImageNet weights, since some families then differ
-    (EfficientNet rescales once more).
+    (EfficientNet rescales once more). Layers have the names of a fresh process, whatever was built in this one before.
     """
     import keras
     from keras.src.utils import file_utils
@@ -51,6 +52,9 @@ def build(network: str, classes: bool = False) -> tuple[Any, Download]:
         model = getattr(keras.applications, family.keras_name(network))(
             include_top=classes, weights="imagenet", input_shape=(side, side, 3)
         )
+    names = stable_names(model.operations)
+    for operation in model.operations:
+        operation.name = names[operation.name]
     args, kwargs = calls[0]
     named = {**dict(zip(("fname", "origin"), args, strict=False)), **kwargs}
     return model, Download(named["fname"], named["origin"], named.get("file_hash") or "")

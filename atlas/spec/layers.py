@@ -35,7 +35,7 @@ def choose_layers(
         named = [layer for layer in facts.layers if fnmatch.fnmatchcase(layer.name, name)]
         if not named:
             near = nearest(name, (layer.name for layer in facts.layers))
-            problems.note((*where, "name"), f"expected a layer of {facts.id}, received {name!r}{near}")
+            problems.note((*where, "name"), f"expected a layer of {facts.called}, received {name!r}{near}")
             continue
         matches = [layer for layer in named if not reached[layer.name]]  # a pattern means those that weights reach
         if not matches:
@@ -43,7 +43,7 @@ def choose_layers(
         for layer in matches:
             chosen.setdefault(layer.name, set()).update(_channels(layer, channels, where, problems))
     if not chosen and not problems:
-        problems.note(("layers",), f"expected layers to look at, received none: {facts.id} has no feature layer")
+        problems.note(("layers",), f"expected layers to look at, received none: {facts.called} has no feature layer")
     requests = tuple(
         LayerRequest(
             facts=layer,
@@ -60,7 +60,9 @@ def choose_layers(
     for name in recipes:
         smallest = min((_smallest_seen(request.recipes[name]) for request in requests), default=facts.smallest)
         if smallest < facts.smallest:
-            said = f"expected the network to see at least {facts.smallest} pixels for {facts.id}, received {smallest}"
+            said = (
+                f"expected the network to see at least {facts.smallest} pixels for {facts.called}, received {smallest}"
+            )
             problems.note(("recipes", name, "size"), said)
     return requests
 
@@ -87,7 +89,7 @@ def _check_objective(
         known = facts.layer(layer)
         if known is None:
             near = nearest(layer, (one.name for one in facts.layers))
-            problems.note(where, f"expected a layer of {facts.id}, received {layer!r}{near}")
+            problems.note(where, f"expected a layer of {facts.called}, received {layer!r}{near}")
         elif reason := catalog.available(ref, layer):
             problems.note(where, reason)
     classes = next((layer.channels for layer in facts.layers if layer.kind == "classes"), 0)

@@ -95,7 +95,7 @@ def seen_by(request: Request, weights_digest: str) -> str:
 
 
 def _named(request: Request) -> str:
-    return request.facts.id + ("+classes" if request.ref.classes else "")
+    return request.facts.id + "+classes" * request.ref.classes + "+whole" * request.facts.whole
 
 
 def identify(network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe) -> str:

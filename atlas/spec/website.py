@@ -53,7 +53,7 @@ def read_notes(path: Path, facts: NetworkFacts) -> dict[str, dict[int, Note]]:
         layer = facts.layer(name)
         if layer is None:
             known = [one.name for one in facts.layers]
-            problems.note((name,), f"expected a layer of {facts.id}, received {name!r}{nearest(name, known)}")
+            problems.note((name,), f"expected a layer of {facts.called}, received {name!r}{nearest(name, known)}")
         elif not isinstance(given, dict):
             problems.note((name,), "expected a map of channels, received something else")
         else:
