@@ -153,6 +153,12 @@ def _check_parts(found: Archive, path: Path) -> None:
             )
         if package in ("keras", "builtins", "None", *SISTERS):
             continue
+        if part is found.config and isinstance(part["config"], dict) and "layers" in part["config"]:
+            raise NetworkError(
+                f"{path}: expected a Functional or Sequential model, received the {called(part)} of {part['module']}, "
+                "whose own code may change what its layers compute; save these alone: keras.Model(model.inputs, "
+                f"model.outputs).save({path.name!r})"
+            )
         if part is found.config:
             raise NetworkError(
                 f"{path}: expected a Functional or Sequential model, received the subclassed {kind}, whose layers "

@@ -13,7 +13,7 @@ from atlas.spec import marks, objectives, slots
 from atlas.spec.comparing import Compare
 from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
 
-LONGEST = 600  # characters of one problem
+LONGEST = 1000  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {

@@ -237,6 +237,23 @@ def test_code_that_runs_forward_is_refused(make: Callable[[], keras.Model], said
         facts(ref(saved(tmp_path / "a.keras", make())))
 
 
+class Trained(keras.Model):
+    def train_step(self, data: Any) -> dict[str, Any]:
+        return {}
+
+
+def test_a_graph_of_layers_by_a_class_of_one_s_own_is_told_how_to_save_them_alone(tmp_path: Path) -> None:
+    model = network()
+    own_class = Trained(model.inputs, model.outputs)
+    path = saved(tmp_path / "a.keras", own_class)
+    with pytest.raises(
+        NetworkError, match=r"received the class Trained \(.*\) of \S*test_archive, whose own"
+    ) as caught:
+        facts(ref(path))
+    assert str(caught.value).endswith("save these alone: keras.Model(model.inputs, model.outputs).save('a.keras')")
+    same(saved(path, keras.Model(own_class.inputs, own_class.outputs)), model, "second")
+
+
 def rotated() -> keras.Model:
     given = keras.Input((12, 12, 3))
     turned = Layers.RandomRotation(0.1, name="turned")(given)

@@ -1,6 +1,7 @@
 """Networks that take whole numbers see what an 8-bit picture holds, and a gradient passes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from atlas.networks.catalog import facts
+from atlas.networks.answers import catalog
 from atlas.networks.cut import cut
 from atlas.networks.families import preprocessing
 from atlas.networks.graph import Graph, flatten
-from atlas.networks.own import open_model
 from atlas.networks.rounding import limits
-from atlas.networks.seen import Seen
-from atlas.spec.facts import NetworkRef
+from atlas.spec.load import check_request
+from atlas.spec.plan import make_plan
 
 Layers, ops = keras.layers, keras.ops
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype(np.float32)
@@ -132,15 +132,14 @@ def test_places_in_a_table_stay_whole() -> None:
     assert gradient is None
 
 
-def test_the_key_of_a_picture_says_that_it_was_rounded(tmp_path: Path) -> None:
-    found = {}
-    for dtype in ("uint8", "float32"):
-        scaled(dtype).save(tmp_path / f"{dtype}.keras")
-        found[dtype] = facts(NetworkRef(str(tmp_path / f"{dtype}.keras"), "own", preprocessing=preprocessing("none")))
-    assert (found["uint8"].whole, found["float32"].whole) == (True, False)
-    assert found["uint8"].layers == found["float32"].layers
-    graph = flatten(open_model(tmp_path / "uint8.keras"))
-    assert Seen(graph, tf.zeros((1, 12, 12, 3))).value(graph.output).shape == (1, 10, 10, 3)
+@pytest.mark.parametrize(("dtype", "whole"), [("uint8", True), ("float32", False)])
+def test_only_the_key_of_a_picture_that_was_rounded_says_so(dtype: str, whole: bool, tmp_path: Path) -> None:
+    scaled(dtype).save(tmp_path / "a.keras")
+    request = check_request({"network": str(tmp_path / "a.keras"), "preprocessing": "none"}, catalog())
+    assert request.facts.whole == whole
+    real = replace(request, facts=replace(request.facts, whole=False))
+    keys = [[job.key for _, job in make_plan(one, "weights").jobs()] for one in (request, real)]
+    assert (keys[0] != keys[1]) == whole
 
 
 @pytest.mark.parametrize(
