@@ -17,7 +17,7 @@ from atlas.networks.own import open_model
 from atlas.networks.record import Record, record
 from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
 from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
-from atlas.spec.problems import nearest
+from atlas.spec.problems import no_layer
 from atlas.spec.recipe import Recipe
 
 
@@ -71,8 +71,7 @@ class Network:
         not reach it.
         """
         if self.facts.layer(layer) is None:
-            near = nearest(layer, (known.name for known in self.facts.layers))
-            raise NetworkError(f"expected a layer of {self.facts.called}, received {layer!r}{near}")
+            raise NetworkError(no_layer(layer, self.facts))
         reason = available(self.ref, layer)
         logits = self.graph.logits()
         if logits and logits[0] == layer:

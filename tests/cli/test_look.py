@@ -202,3 +202,8 @@ def test_tables_are_whole_in_a_pipe_and_on_a_narrow_terminal(shell, toy, tmp_pat
 
 def renamed(layer, name):
     return type(layer).from_config(layer.get_config() | ({"name": name} if layer.name == "left" else {}))
+
+
+def test_a_layer_that_nothing_is_near_is_told_where_layers_are_listed(shell):
+    said = shell("show", "mobilenetv2", "rabbit", 0, "-o", "a.png")
+    assert said.err.endswith("expected a layer of mobilenetv2, received 'rabbit'; atlas layers mobilenetv2 lists them\n")
