@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from atlas.api.ask import ask, loaded, only
+from atlas.api.guest import guest
 from atlas.api.images import Exemplars, exemplars, one_part
 from atlas.api.pictures import maximize
 from atlas.ascent.render import Rendering
@@ -64,6 +65,7 @@ class Explanation:
     lowers: tuple[tuple[str, float], ...] = field(default=())
 
 
+@guest
 def explain(
     network: str | Path,
     layer: str,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from atlas.api.ask import ask, loaded, only
+from atlas.api.guest import guest
 from atlas.errors import AtlasError
 from atlas.networks.cut import activations
 from atlas.networks.load import Network
@@ -57,6 +58,7 @@ class Exemplars:
         return open_image(source.path, self.size, "middle")[top:bottom, left:right]
 
 
+@guest
 def feature_maps(
     network: str | Path,
     images: Image | Sequence[Image],
@@ -103,6 +105,7 @@ def feature_maps(
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
+@guest
 def exemplars(
     network: str | Path,
     layer: str,

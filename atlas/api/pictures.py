@@ -7,6 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from atlas.api.ask import ask, loaded, only
+from atlas.api.guest import guest
 from atlas.ascent.render import Rendering
 from atlas.ascent.show import renderings
 from atlas.errors import AtlasError
@@ -20,6 +21,7 @@ def maximize(network: str | Path, layer: str, channels: int | None = None, **opt
 def maximize(network: str | Path, layer: str, channels: Sequence[int], **options: Any) -> list[Rendering]: ...
 
 
+@guest
 def maximize(
     network: str | Path,
     layer: str,

@@ -275,7 +275,7 @@ def arranged(arithmetic: str) -> Iterator[None]:
     That happens when a graph is first run: ``mixed`` puts what is safe into bfloat16 on cores, float16 on a GPU;
     ``plain`` leaves every operation as it was written, so that it rounds as it does outside of a graph.
     """
-    gpu = bool(tf.config.list_physical_devices("GPU"))
+    gpu = bool(tf.config.get_visible_devices("GPU"))
     option = {
         "mixed": "auto_mixed_precision" if gpu else "auto_mixed_precision_onednn_bfloat16",
         "plain": "disable_meta_optimizer",

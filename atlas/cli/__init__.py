@@ -13,6 +13,7 @@ from atlas import __version__
 from atlas.cli import build, compare, explain, init, look, plan, site, store
 from atlas.cli.usage import Commands
 from atlas.errors import AtlasError
+from atlas.runtime import safe_paths
 
 app = typer.Typer(
     name="atlas",
@@ -57,7 +58,8 @@ app.add_typer(store.app, name="store")
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        app()
+        with safe_paths():
+            app()
     except AtlasError as error:
         print(f"atlas: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
         sys.exit(2)

@@ -128,8 +128,10 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
     if prepared.build.theirs:
         summary["compared"] = compared(prepared)
         said += sentences(summary["compared"])
-    if pages and outcome.done:
+    if pages and len(outcome.done) > len(outcome.failed):
         said += _write(prepared, watch, summary)
+    elif pages and outcome.failed:
+        said.append(f"every picture failed: {prepared.request.output} is left as it was")
     if not complete:
         watch.say(kept(prepared))
     watch.finish(summary, said)

@@ -9,6 +9,7 @@ import typer
 
 from atlas.cli import options
 from atlas.errors import AtlasError
+from atlas.runtime import start_tensorflow
 
 
 def explain(
@@ -41,6 +42,7 @@ def explain(
         raise AtlasError(f"--output: expected a name that ends in .png in a folder that is there, received {output}")
     if not as_json:
         typer.echo("one moment: the picture is made, and the images are looked at", err=True)
+    start_tensorflow(1)  # as a build's workers do: the same bytes
     from atlas.api.explain import explain as find
 
     found = find(

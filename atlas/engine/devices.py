@@ -8,10 +8,12 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from atlas.errors import AtlasError
+from atlas.runtime import settled, start_tensorflow
 
 NONE = "-1"  # what hides every GPU from CUDA
 DEVICES = Path("/dev")
@@ -19,13 +21,23 @@ _claimed: list[IO[str]] = []  # held open as long as this process lives
 
 
 def gpus() -> tuple[str, ...]:
-    """The GPUs this process may use: those ``CUDA_VISIBLE_DEVICES`` names, all of the machine's when it is not set."""
+    """The GPUs this process may use: the machine's, or those of them that ``CUDA_VISIBLE_DEVICES`` names, ``all`` too.
+
+    The variable alone promises nothing: images of containers and login scripts set it on machines without a GPU. Of
+    numbers, CUDA sees those before the first that does not exist; names such as ``GPU-...`` are CUDA's to look up.
+    """
+    there = len([path for path in DEVICES.glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()])
+    there = there or int((DEVICES / "dxg").exists())  # Windows shows its GPU to Linux under this name
+    every = tuple(map(str, range(there)))
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        names = tuple(name.strip() for name in named.split(",") if name.strip())
-        return () if NONE in names else names
-    numbers = (path.name.removeprefix("nvidia") for path in DEVICES.glob("nvidia[0-9]*"))
-    return tuple(sorted((number for number in numbers if number.isdigit()), key=int))
+    if not there or named is None or named.strip() == "all":
+        return every
+    found = []
+    for name in filter(None, (one.strip() for one in named.split(","))):
+        if name.lstrip("-").isdigit() and name not in every:
+            break
+        found.append(name)
+    return tuple(dict.fromkeys(found))
 
 
 def claim(device: str) -> None:
@@ -55,15 +67,24 @@ def claim(device: str) -> None:
     )
 
 
-def check() -> None:
-    """See that TensorFlow, which has started, uses the GPU that was claimed. Raises AtlasError when it does not."""
+@contextlib.contextmanager
+def ready(device: str, threads: int) -> Iterator[None]:
+    """Inside the block this process computes as a worker does: on what it has claimed, see ``claim``, with ``threads``
+    threads, and with TensorFlow and Keras settled.
+
+    Raises: AtlasError as ``claim`` and ``settled``, and when TensorFlow cannot use the GPU.
+    """
+    claim(device)
+    start_tensorflow(threads, gpu=bool(_claimed))
     import tensorflow as tf
 
-    if _claimed and not tf.config.list_physical_devices("GPU"):
+    if _claimed and not tf.config.get_visible_devices("GPU"):
         raise AtlasError(
             f"expected TensorFlow to use GPU {os.environ['CUDA_VISIBLE_DEVICES']}, received one that finds none; "
             "install tensorflow[and-cuda], or write compute: device: cpu"
         )
+    with settled():
+        yield
 
 
 def _lock(name: str) -> bool:

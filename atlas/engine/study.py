@@ -7,7 +7,6 @@ from atlas.engine import devices
 from atlas.engine.batches import Study
 from atlas.engine.worker import Done, Report, failed, keep, network, working
 from atlas.errors import AtlasError
-from atlas.runtime import start_tensorflow
 from atlas.spec.plan import Job
 from atlas.store.store import Store
 
@@ -21,7 +20,7 @@ def study(work: Study) -> Report:
     missing = [job for job in work.jobs if job.key not in there]
     done = list(there.values())
     if missing:
-        with working:
+        with working, devices.ready(work.setting.device, work.setting.threads):
             done += _tried(work, store, missing)
     seconds = time.perf_counter() - began
     return Report(work.layer, work.recipe_name, tuple(done), len(missing), 0, seconds)
@@ -40,9 +39,6 @@ def found_before(jobs: Sequence[Job], store: Store) -> dict[str, Done]:
 def _tried(work: Study, store: Store, missing: Sequence[Job]) -> list[Done]:
     done: dict[str, Done] = {}
     try:
-        devices.claim(work.setting.device)
-        start_tensorflow(work.setting.threads)
-        devices.check()
         loaded = network(work.setting.ref, work.setting.weights_digest)
         for entry in work.entries(loaded, store, missing):
             keep(store, entry)

@@ -18,7 +18,6 @@ from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
 from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
-from atlas.runtime import start_tensorflow
 from atlas.spec.plan import ATTEMPTS, KERNEL, Job
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -106,7 +105,7 @@ def work(batch: Batch) -> Report:
             jobs.append(job)
             there |= {job.key} if found else set()
     if jobs:
-        with working:
+        with working, devices.ready(batch.setting.device, batch.setting.threads):
             done += _render(batch, store, jobs, there)
     steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
     return Report(batch.layer, batch.recipe_name, tuple(done), len(jobs), steps, time.perf_counter() - started)
@@ -118,9 +117,6 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
     A GPU that has not the memory for all thus works on as many as it has memory for. ``there`` are the keys of entries
     that lack something which is to be recorded.
     """
-    devices.claim(batch.setting.device)
-    start_tensorflow(batch.setting.threads)
-    devices.check()
     from atlas.ascent.render import render
 
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from atlas.canonical import canonical
 from atlas.errors import AtlasError, NetworkError
+from atlas.runtime import settled, start_tensorflow
 
 
 def ask(module: str, *given: str, heard: bool = False) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def ask(module: str, *given: str, heard: bool = False) -> dict[str, Any]:
     folder = str(Path(__file__).resolve().parent.parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
     errors = None if heard else subprocess.PIPE
-    command = [sys.executable, "-m", module, *given]
+    command = [sys.executable, "-P", "-m", module, *given]  # -P: nothing that lies in the current folder is run
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -40,7 +41,10 @@ def ask(module: str, *given: str, heard: bool = False) -> dict[str, Any]:
 
 def answer(find: Callable[[], dict[str, Any]]) -> None:
     """Print what is found, or why nothing is, as the last line."""
+    start_tensorflow(1)
     try:
-        print(canonical(find()))
+        with settled():
+            found = find()
+        print(canonical(found))
     except AtlasError as error:
         print(canonical({"error": str(error)}))

@@ -1,13 +1,15 @@
 """The architectures of keras.applications, built without drawing or allocating a single weight."""
 
-import warnings
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from atlas.networks.families import family_of
 from atlas.networks.graph import stable_names
+from atlas.runtime import unmoved
 
 
 @dataclass(frozen=True)
@@ -32,32 +34,18 @@ def build(network: str, classes: bool = False) -> tuple[Any, Download]:
     (EfficientNet rescales once more). Layers have the names of a fresh process, whatever was built in this one before.
     """
     import keras
-    from keras.src.utils import file_utils
 
     family = family_of(network)
     side = None if family.free and not classes else family.size(network)
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-
-    def get_file(*args: Any, **kwargs: Any) -> str:
-        calls.append((args, kwargs))
-        return ""
-
-    with (
-        _without_values(),
-        _replaced(file_utils, "get_file", get_file),
-        _replaced(keras.Model, "load_weights", _nothing),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # MobileNet: that it takes the weights made at 224 px for a free size
-        model = getattr(keras.applications, family.keras_name(network))(
-            include_top=classes, weights="imagenet", input_shape=(side, side, 3)
-        )
-    names = stable_names(model.operations)
+    architecture = getattr(keras.applications, family.keras_name(network))
+    asked = _Asked()
+    names = _own_names(sys.modules[architecture.__module__], asked.names())
+    with _without_values(), unmoved():
+        model = names[architecture.__name__](include_top=classes, weights="imagenet", input_shape=(side, side, 3))
+    stable = stable_names(model.operations)
     for operation in model.operations:
-        operation.name = names[operation.name]
-    args, kwargs = calls[0]
-    named = {**dict(zip(("fname", "origin"), args, strict=False)), **kwargs}
-    return model, Download(named["fname"], named["origin"], named.get("file_hash") or "")
+        operation.name = stable[operation.name]
+    return model, asked.downloads[0]
 
 
 def set_value(variable: Any, array: Any) -> None:
@@ -68,19 +56,45 @@ def set_value(variable: Any, array: Any) -> None:
         variable.assign(array)
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    """Stands in for a step that is left out."""
+class _Asked:
+    """What an architecture of Keras's asks for when it is built as with ImageNet weights; nothing of it is done."""
+
+    def __init__(self) -> None:
+        self.downloads: list[Download] = []
+
+    def names(self) -> dict[str, Any]:
+        """What stands in for Keras's own names in its source."""
+        from keras.src.models import Functional
+
+        class Model(Functional):  # type: ignore[misc]
+            def load_weights(self, *_: Any, **__: Any) -> None: ...
+
+        Model.__name__ = Functional.__name__
+        return {
+            "Functional": Model,
+            "file_utils": SimpleNamespace(get_file=self._get_file),
+            "warnings": SimpleNamespace(warn=lambda *_, **__: None),  # MobileNet: of weights made at 224 px
+        }
+
+    def _get_file(self, fname: str, origin: str, file_hash: str | None = None, **_: Any) -> str:
+        self.downloads.append(Download(fname, origin, file_hash or ""))
+        return ""
 
 
-@contextmanager
-def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
-    """``owner.name`` is ``replacement`` inside the block."""
-    kept = getattr(owner, name)
-    setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        setattr(owner, name, kept)
+def _own_names(module: Any, instead: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of a module of keras.applications, where some stand ``instead`` of its own.
+
+    Its functions are made anew, bound to these names, and so are the modules of keras.applications that it uses: the
+    module itself stays as it is, and nobody else in this process sees a difference.
+    """
+    names = {name: instead.get(name, value) for name, value in vars(module).items()}
+    for name, value in vars(module).items():
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            names[name] = FunctionType(value.__code__, names, value.__name__, value.__defaults__, value.__closure__)
+            names[name].__kwdefaults__ = value.__kwdefaults__
+        elif isinstance(value, ModuleType) and value.__name__.startswith("keras.src.applications."):
+            names[name] = SimpleNamespace(**_own_names(value, instead))
+    return names
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
 from atlas.networks.record import Record, record
 from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
+from atlas.runtime import unmoved
 from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
 from atlas.spec.problems import no_layer
 from atlas.spec.recipe import Recipe
@@ -106,7 +107,8 @@ def load(ref: NetworkRef) -> Network:
     known = facts(ref)
     weights = ensure(ref)
     if is_path(ref.network):
-        model = open_model(Path(ref.network))
+        with unmoved():
+            model = open_model(Path(ref.network))
     else:
         model, _ = build(ref.network, ref.classes)
     if weights.kind == "embedded":

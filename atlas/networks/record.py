@@ -21,6 +21,7 @@ from atlas.files import write_atomically
 from atlas.networks import foreign, known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
+from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, is_path
 
 FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
@@ -94,7 +95,8 @@ def find(network: str, classes: bool = False) -> Record:
     from atlas.networks.graph import flatten
 
     if is_path(network):
-        return own.describe(Path(network))
+        with unmoved():
+            return own.describe(Path(network))
     family = family_of(network)
     model, download = build(network, classes)
     size = family.size(network)

@@ -206,4 +206,6 @@ def renamed(layer, name):
 
 def test_a_layer_that_nothing_is_near_is_told_where_layers_are_listed(shell):
     said = shell("show", "mobilenetv2", "rabbit", 0, "-o", "a.png")
-    assert said.err.endswith("expected a layer of mobilenetv2, received 'rabbit'; atlas layers mobilenetv2 lists them\n")
+    assert said.err.endswith(
+        "expected a layer of mobilenetv2, received 'rabbit'; atlas layers mobilenetv2 lists them\n"
+    )

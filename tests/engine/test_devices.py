@@ -1,4 +1,4 @@
-"""Workers and GPUs: each claims one, before TensorFlow is imported. The GPUs are names only: none is here."""
+"""Workers and GPUs: each claims one, before TensorFlow is imported. The GPUs are names and empty files."""
 
 import concurrent.futures
 import multiprocessing
@@ -14,8 +14,9 @@ from atlas.engine import devices
 from atlas.errors import AtlasError
 
 
-def claimed(device: str, others: int, folder: str) -> tuple[str, str]:
-    """What this process sees after its claim, once all others have claimed as well."""
+def claimed(device: str, others: int, folder: str, machine: str) -> tuple[str, str]:
+    """What this process sees after its claim, once all others have claimed as well; ``machine`` has its GPUs."""
+    devices.DEVICES = Path(machine)
     try:
         devices.claim(device)
         said = ""
@@ -31,7 +32,18 @@ def claimed(device: str, others: int, folder: str) -> tuple[str, str]:
 def claims(count: int, device: str, folder) -> list[tuple[str, str]]:
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(count, spawn) as pool:
-        return list(pool.map(claimed, [device] * count, [count] * count, [str(folder)] * count))
+        machine = str(devices.DEVICES)
+        return list(pool.map(claimed, [device] * count, [count] * count, [str(folder)] * count, [machine] * count))
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch, tmp_path_factory):
+    """The folder of a machine's devices: three GPUs, and what else CUDA puts there."""
+    folder = tmp_path_factory.mktemp("dev")
+    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm", "nvidia-caps"):
+        (folder / name).touch()
+    monkeypatch.setattr(devices, "DEVICES", folder)
+    return folder
 
 
 @pytest.fixture
@@ -102,13 +114,44 @@ def test_jobs_of_slurm_that_count_their_own_gpus_do_not_meet(monkeypatch, unclai
     assert claims(1, "gpu", tmp_path / "b") == [(name, "")]
 
 
-def test_gpus_are_those_of_the_machine_unless_the_environment_names_them(monkeypatch, tmp_path):
-    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        (None, ("0", "1", "2")),  # as CUDA counts them, whatever their files are called
+        ("all", ("0", "1", "2")),
+        ("2, 0", ("2", "0")),
+        ("1,1", ("1",)),
+        ("1,3,0", ("1",)),  # CUDA stops at the first that does not exist
+        ("GPU-5a5f9d1e,MIG-518e76bc", ("GPU-5a5f9d1e", "MIG-518e76bc")),
+        ("", ()),
+        ("-1", ()),
+        ("0,-1,1", ("0",)),
+    ],
+)
+def test_gpus_are_those_of_the_machine_that_the_environment_names(monkeypatch, named, found):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert devices.gpus() == ("0", "2", "10")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, 3")
-    assert devices.gpus() == ("1", "3")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert devices.gpus() == found
+
+
+@pytest.mark.parametrize("named", [None, "0", "0,1", "all", "GPU-5a5f9d1e", "", "NoDevFiles"])
+def test_a_variable_promises_no_hardware(monkeypatch, machine, unclaimed, named):
+    for path in machine.iterdir():
+        path.unlink()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert devices.gpus() == ()
+    devices.claim("auto")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == devices.NONE
+    with pytest.raises(AtlasError, match="expected a GPU, found none"):
+        devices.claim("gpu")
+
+
+def test_windows_shows_its_gpu_under_another_name(monkeypatch, machine):
+    for path in machine.iterdir():
+        path.unlink()
+    (machine / "dxg").touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.gpus() == ("0",)
