@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 from promises import Row, table
 
+from atlas.pages.listing import COPY, FILES
 from atlas.pages.serve import serve
 from atlas.pages.write import write_atlas, write_shelf
 from atlas.store.store import Store
@@ -69,7 +70,7 @@ def write(out: Path, given: argparse.Namespace) -> Iterator[Row]:
     yield "the same: wall time of all", f"{cold:.1f} s", ""
     names = [path for path in site.rglob("*") if path.suffix in (".html", ".json", ".js", ".css")]
     for path in names:
-        if path.name != "files.json":
+        if path not in (site / FILES, site / COPY):
             path.unlink()
     began = time.perf_counter()
     pages = write_atlas(record, store, site, workers=CORES)

@@ -18,7 +18,6 @@ from joblib import Parallel, delayed
 
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
-from atlas.spec.plan import ATTEMPTS
 from atlas.spec.recipe import Recipe
 
 NETWORK = NetworkRef("inceptionv3", "embedded")
@@ -37,16 +36,16 @@ def states(recipe: Recipe, cured: bool, layer: str, channels: list[int]) -> list
     from atlas.networks.load import load
 
     def as_it_is(_term: Any, sight: Any, before: Any) -> objectives.Looked:
-        field = sight.activate(before)
+        field = sight.activate_channel(before)
         mean = tf.reduce_mean(field, axis=[1, 2])
         return objectives.Looked(mean, mean, field)
 
     found = []
     with mock.patch.object(objectives, "_raised", objectives._raised if cured else as_it_is):
         kernel = Kernel(load(NETWORK), layer, recipe if cured else recipe.model_copy(update={"through": 0.0}))
-        with mock.patch.object(render, "ATTEMPTS", ATTEMPTS if cured else 0):
-            for first in range(0, len(channels), BATCH):
-                found += render.render(kernel, channels[first : first + BATCH])
+        for first in range(0, len(channels), BATCH):
+            some = channels[first : first + BATCH]
+            found += render.render(kernel, some) if cured else render._batch(kernel, some, 0)
     return [(one.state, one.attempt) for one in found]
 
 

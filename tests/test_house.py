@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "atlas"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "canonical", "files", "microscope", "resources", "runtime"}
+GROUND = {"activations", "errors", "canonical", "files", "microscope", "resources", "runtime"}
 MAY_IMPORT = {
     "ground": set(),
     "spec": {"ground"},

@@ -252,11 +252,18 @@ class Kernel:
         Raises NetworkError, WeightsError or AtlasError when the network has not what the recipe looks at.
         """
         cut = network.cut(layer, recipe)
+        self._network = network
         self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
         self.recipe = recipe
         self.frame_every = frame_every
         self.smallest_batch = smallest_batch(self.cut)
         self.stages = [Stage(self.cut, recipe, size, frame_every) for size in octave_sizes(recipe)]
+
+    @functools.cached_property
+    def last_resort(self) -> "Kernel | None":
+        """What a channel that no seed raises is tried with, see ``Recipe.last_resort``; None where there is nothing."""
+        recipe = self.recipe.last_resort
+        return None if recipe is None else Kernel(self._network, self.cut.layer, recipe, self.frame_every)
 
     @property
     def traces(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from atlas.activations import raised_by
 from atlas.ascent.parameterization import LANES
 from atlas.errors import AtlasError
 from atlas.networks.cut import Cut, Sight, channel, whole
@@ -65,6 +66,9 @@ def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int,
             own = channels if term.channel is None else tf.fill(tf.shape(channels), term.channel)
             if term.channel is not None and term.channel >= sight.channels:
                 raise _misfit(sight, f"a channel from 0 to {sight.channels - 1}", str(term.channel))
+            if raised_by(sight.function) == "log":
+                logarithms = tf.nn.log_softmax(whole(seen, sight))
+                return _raised(term, sight, tf.gather(logarithms, own, axis=3, batch_dims=1))
             return _raised(term, sight, channel(seen, sight, own))
         case Layer():
             values = within(sight.activate(whole(seen, sight)), term.border, sight)  # (n, h, w, c)
@@ -95,34 +99,37 @@ def _of_term(term: Objective, cut: Cut, seen: Seen, channels: Any, repeats: int,
 
 
 def _raised(term: Channel | Neuron, sight: Sight, before: Any) -> Looked:
-    """A channel or neuron of it from its values before the ReLU, ``before (n, h, w)``.
+    """A channel or neuron of it from its pre-activation ``(n, h, w)``, of a softmax from the logarithm of its output.
 
-    Of a layer that ends in a ReLU, the mean activation ascends, plus ``leak`` times the mean of what lies below zero.
-    Without a leak, an image whose channel is nowhere above zero would have no gradient and stay grey: for that image,
-    and only while that is so, the mean before the ReLU ascends instead. With a weight below zero the mean before the
-    ReLU is what is lowered.
+    Behind a ReLU, and whatever is like it, the mean of the positive part ascends, plus ``leak`` times the mean of what
+    lies below zero. Without a leak, an image whose channel is nowhere above zero would have no gradient and stay grey:
+    for that image, and only while that is so, the mean pre-activation ascends instead. With a weight below zero the
+    mean pre-activation is what is lowered. See ``activations.raised_by``.
     """
-    whole_field = before
+    number, field = raised_by(sight.function), before
+    if term.weight > 0:
+        field = tf.exp(before) if number == "log" else sight.activate_channel(before)
     before = within(before, term.border, sight) if isinstance(term, Channel) else _position(before, term, sight)
     plain = tf.reduce_mean(before, axis=[1, 2])
-    if not sight.relu or term.weight < 0:
-        return Looked(plain, plain, whole_field)
-    active = tf.reduce_mean(sight.activate(before), axis=[1, 2])
+    if number != "positive" or term.weight < 0:
+        return Looked(plain, plain, field)
+    positive = sight.activate(before) if sight.function == "relu" else tf.nn.relu(before)  # a ReLU may have a ceiling
+    active = tf.reduce_mean(positive, axis=[1, 2])
     if term.leak > 0:
         target = active + term.leak * tf.reduce_mean(tf.minimum(before, 0.0), axis=[1, 2])
     else:
         target = tf.where(tf.reduce_any(before > 0, axis=[1, 2]), active, plain)
-    return Looked(target, active, sight.activate(whole_field))
+    return Looked(target, active, field)
 
 
 def _caricature(term: Caricature, sight: Sight, before: Any, aim: Any) -> Looked:
-    """A caricature from a layer's values before the ReLU and from the photo's activations, both ``(n, h, w, c)``.
+    """A caricature from a layer's pre-activation and from the photo's activations, both ``(n, h, w, c)``.
 
-    Of a layer that ends in a ReLU, what ascends has ``leak`` times the values below zero, as in a channel.
+    Behind a ReLU, and whatever is like it, what ascends has ``leak`` times the values below zero, as in a channel.
     """
     active = sight.activate(before)
     score, field = along(active, aim, term.power)
-    if not sight.relu or term.leak == 0:
+    if raised_by(sight.function) != "positive" or term.leak == 0:
         return Looked(score, score, field)
     target, _ = along(active + term.leak * tf.minimum(before, 0.0), aim, term.power)
     return Looked(target, score, field)

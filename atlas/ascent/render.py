@@ -1,16 +1,19 @@
 """From a channel and a recipe to a finished rendering: batches, seeds, measures, and what to do with a dead one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
+from atlas.activations import state
 from atlas.ascent.ascend import Image, ascend, filled, prepare
 from atlas.ascent.kernel import Kernel, Measured
-from atlas.spec.plan import ATTEMPTS, seed_of
+from atlas.spec.plan import seed_of
+from atlas.spec.recipe import SEEDS
 
+UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is made
 GREY = 128  # mid-grey in 8 bits
 
 
@@ -21,8 +24,9 @@ class Rendering:
     ``pictures (repeats, size, size, 3) uint8``, the first is the main one; ``trace (steps, 4) float32`` as
     ``kernel.TRACED``, of the steps that were taken; ``maps (2, h, w) float32`` is where the objective looks, on the
     start and on the picture; ``frames (count, size, size, 3) uint8`` are of before ``framed`` steps and, the last, the
-    finished picture; ``state`` is ``activated``, ``dead`` or ``failed`` (something was not finite); ``attempt``
-    counts from 0; ``score`` and ``maximum`` are on the 8-bit picture.
+    finished picture; ``state`` is one of ``activations.state``, ``made`` (nobody asks) or ``failed`` (something was not
+    finite); ``attempt`` counts from 0, of ``attempts`` that a channel has; ``score`` and ``maximum`` are on the 8-bit
+    picture.
     """
 
     channel: int
@@ -37,6 +41,7 @@ class Rendering:
     seed: int
     score: dict[str, float]
     maximum: dict[str, float]
+    attempts: int = 1
 
     @property
     def picture(self) -> np.ndarray:
@@ -47,7 +52,7 @@ class Rendering:
         """The numbers as plain data, as an entry keeps them."""
         return {
             "attempt": self.attempt,
-            "attempts": ATTEMPTS + 1,
+            "attempts": self.attempts,
             "channel": self.channel,
             "max": self.maximum,
             "score": self.score,
@@ -62,22 +67,23 @@ class Rendering:
 def render(kernel: Kernel, channels: Sequence[int]) -> list[Rendering]:
     """The renderings of some channels, in their order, as one batch padded to a power of two.
 
-    A dead or not finite one is tried again with a seed derived from its own, at most ATTEMPTS times; the attempt with
-    the highest score stays when none is activated.
+    One that is dead, not raised or not finite is tried again with a seed derived from its own, at most SEEDS times,
+    and then under the recipe's last resort, where it has one. The attempt with the highest score stays when all fail.
     """
     best = dict(zip(channels, _batch(kernel, channels, 0), strict=True))
-    for attempt in range(1, ATTEMPTS + 1):
-        again = [channel for channel in channels if best[channel].state != "activated"]
+    for attempt in range(1, kernel.recipe.attempts):
+        again = [channel for channel in channels if best[channel].state in UNDONE]
         if not again:
             break
-        for rendering in _batch(kernel, again, attempt):
+        other = kernel.last_resort if attempt > SEEDS else kernel
+        for rendering in _batch(other or kernel, again, attempt):
             if _rank(rendering) > _rank(best[rendering.channel]):
                 best[rendering.channel] = rendering
-    return [best[channel] for channel in channels]
+    return [replace(best[channel], attempts=kernel.recipe.attempts) for channel in channels]
 
 
 def _rank(rendering: Rendering) -> tuple[int, float]:
-    order = {"failed": 0, "dead": 1, "activated": 2}[rendering.state]
+    order = 0 if rendering.state == "failed" else 1 if rendering.state in UNDONE else 2
     return order, rendering.score["end"] if order else 0.0
 
 
@@ -130,7 +136,7 @@ def _rendering(
         maps=np.stack([measured[name].field[first] for name in ("start", "end")]),
         frames=_frames(image, pictures[first]) if kernel.frame_every else pictures[:0],
         framed=tuple(image.framed),
-        state="failed" if not finite else "activated" if _activated(kernel, score, maximum) else "dead",
+        state=_state(kernel, score, maximum) if finite else "failed",
         settled=image.settled,
         attempt=attempt,
         seed=seed,
@@ -146,11 +152,6 @@ def _frames(image: Image, picture: np.ndarray) -> np.ndarray:
     return np.stack([*shown, picture])
 
 
-def _activated(kernel: Kernel, score: Mapping[str, float], maximum: Mapping[str, float]) -> bool:
-    """Whether the channel is above zero somewhere, and on the mean above its start and mid-grey.
-
-    Asked only where a channel is raised that ends in a ReLU: elsewhere there is no zero to be stuck at.
-    """
-    if not kernel.cut.main.relu or not kernel.recipe.activates:
-        return True
-    return maximum["end"] > 0 and score["end"] > max(score["start"], score["grey"])
+def _state(kernel: Kernel, score: Mapping[str, float], maximum: Mapping[str, float]) -> str:
+    """``made`` where it is not asked whether a channel is raised."""
+    return state(kernel.cut.main.function, score, maximum) if kernel.recipe.activates else "made"

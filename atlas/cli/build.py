@@ -11,6 +11,8 @@ from atlas.cli.prepare import Prepared, kept, prepare, render
 from atlas.cli.progress import Observer, observer, skipped
 from atlas.errors import AtlasError
 
+NAMED = 5  # files of a site that a sentence names
+
 
 def build(
     config: options.ConfigFile,
@@ -114,7 +116,7 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
         "rendered": outcome.rendered,
         "cached": outcome.cached,
         "missing": prepared.missing,
-        "dead": sum(done.state == "dead" for done in outcome.done.values()),
+        "dead": sum(done.state in ("dead", "unraised") for done in outcome.done.values()),
         "failed": [{"key": done.key, "channel": done.channel, "error": done.error} for done in outcome.failed],
         "not_found_out": {
             f"{kind} of {layer}": one.error
@@ -143,28 +145,42 @@ def _finish(prepared: Prepared, watch: Observer, complete: bool, *, pages: bool)
 
 def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list[str]:
     """Write the pages and add to the summary; what a person is told of them."""
+    from atlas.engine.record import keep_record
     from atlas.pages.theme import Theme
-    from atlas.pages.write import check_output, may_have_shelf, write_atlas, write_shelf
+    from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
-    if prepared.store.get_atlas(request.name) != record:
-        check_output(record, request.output, prepared.file)
-        prepared.store.put_atlas(request.name, record)
     website = request.website
     theme = Theme(website.templates, website.logo, website.shelf and may_have_shelf(request.output))
     compute = request.compute
     asked = compute.workers if compute.backend == "processes" and isinstance(compute.workers, int) else None
-    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing, prepared.file)
+
+    def waiting() -> None:
+        watch.say(f"{request.output}: another process is writing there; this one waits until it is done")
+
+    written = write_atlas(record, prepared.store, request.output, theme, asked, watch.writing, prepared.file, waiting)
+    keep_record(prepared.store, record, request.output)
     shelf = write_shelf(request.output.absolute().parent)
     summary |= {"site": str(request.output / "index.html"), "pages_changed": written.changed, "shelf": shelf}
+    summary |= {"mended": list(written.mended), "left_alone": list(written.strange)}
     summary["seconds"] = {"pictures": round(written.pictures, 2), "pages": round(written.making, 2)}
     said = []
     if written.removed:
         said.append(f"{written.removed:,} files of the previous build are no longer wanted and were removed")
+    if written.mended:
+        said.append(f"changed since a build wrote them, and written again: {_some(written.mended)}")
+    if written.strange:
+        said.append(f"no longer wanted, but not what a build wrote, and so left alone: {_some(written.strange)}")
     if shelf:
         said.append(f"no list of atlases beside it: {shelf}")
     said.append(f"site: {summary['site']}" + (" (unchanged)" if written.unchanged else ""))
     return said
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """The first few of some files by name, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
@@ -176,7 +192,7 @@ def _of_pictures(prepared: Prepared, summary: dict[str, Any]) -> list[str]:
         missing = f", {summary['missing']:,} are missing" if summary["missing"] else ""
         said.append(f"{summary['rendered']:,} pictures rendered, {summary['cached']:,} were cached{missing}")
     if summary["dead"]:
-        said.append(f"{summary['dead']:,} dead: not activated with any seed that was tried; their pages say so")
+        said.append(f"{summary['dead']:,} dead or not raised, whatever was tried; their pages say so")
     if summary["failed"]:
         keys = {done["key"] for done in summary["failed"]}
         names = {

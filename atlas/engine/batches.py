@@ -33,13 +33,14 @@ class Setting:
 class Batch:
     """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable.
 
-    ``network`` is its id. ``record`` names what is kept beside the pictures; a frame is kept every ``frame_every``
-    steps, 0 for none.
+    ``network`` is its id, ``activation`` the layer's activation function. ``record`` names what is kept beside the
+    pictures; a frame is kept every ``frame_every`` steps, 0 for none.
     """
 
     setting: Setting
     network: str
     layer: str
+    activation: str
     recipe_name: str
     recipe: Recipe
     jobs: tuple[Job, ...]

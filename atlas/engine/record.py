@@ -1,20 +1,25 @@
 """The record of an atlas: all that its pages are made from, beside the entries themselves."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from atlas.canonical import digest
 from atlas.engine.calling import NAME as CLASSES
 from atlas.engine.photos import NAME as PHOTOS
 from atlas.engine.photos import Photos
 from atlas.engine.run import Outcome
+from atlas.errors import DamagedError
 from atlas.networks.class_names import class_names
 from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.request import Request
 from atlas.spec.website import Website
+from atlas.store.store import Store
 
 SCHEMA = 4
+PLACE = "place"  # the key, beside those of a record, that says which output it is of
 
 
 def atlas_record(
@@ -53,6 +58,42 @@ def atlas_record(
     }
 
 
+def keep_record(store: Store, record: dict[str, Any], output: Path) -> None:
+    """Put the record of an atlas into the store, where the one of the same output lies: one that is there is replaced.
+
+    It is called by the atlas's name, as long as that is free or this output's own; by the name and the first digits of
+    the digest of the output's place where an output of the same name elsewhere has it. A record of before, which says
+    nothing of its place, is taken for this output's when network and title are the same.
+    """
+    place = _place(store, output)
+    name, longer = record["name"], f"{record['name']}-{place[:8]}"
+    kept, own = _kept(store, longer), longer
+    if kept is None:
+        plain = _kept(store, name)
+        if plain is None or plain.get(PLACE) == place or (PLACE not in plain and _same(plain, record)):
+            kept, own = plain, name
+    if kept != record | {PLACE: place}:
+        store.put_atlas(own, record | {PLACE: place})
+
+
+def _kept(store: Store, name: str) -> dict[str, Any] | None:
+    try:
+        return store.get_atlas(name)
+    except DamagedError:  # written anew
+        return None
+
+
+def _place(store: Store, output: Path) -> str:
+    """A digest of where an output lies: seen from a store that is a folder, so that both may be moved together."""
+    place = os.path.realpath(output)
+    return digest(place if "://" in store.address else os.path.relpath(place, os.path.realpath(store.address)))
+
+
+def _same(kept: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Whether a record of before is of the same atlas."""
+    return all(kept.get(key) == record[key] for key in ("network", "title"))
+
+
 def _class_names(request: Request, outcome: Outcome) -> list[str] | None:
     """What the classes are called, where the pages tell of any and it is known."""
     if not any(one.checksum for one in outcome.found.get(CLASSES, {}).values()):
@@ -69,7 +110,8 @@ def _outline(layer: LayerFacts) -> dict[str, Any]:
         "stride": layer.stride,
         "kind": layer.kind,
         "feature": layer.feature,
-        "relu": layer.relu,
+        "activation": layer.activation,
+        "relu": layer.activation == "relu",
         "branches": [asdict(branch) for branch in layer.branches],
     }
 

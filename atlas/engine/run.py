@@ -66,7 +66,7 @@ def look_up(plan: Plan, store: Store, record: Record) -> Outcome:
         for first in range(0, len(group.jobs), TOGETHER):
             jobs = group.jobs[first : first + TOGETHER]
             for job, found in zip(jobs, store.records([job.key for job in jobs]), strict=True):
-                before = done_before(job, found, record.artefacts, every)
+                before = done_before(job, found, record.artefacts, every, group.recipe, group.layer.activation)
                 if before:
                     outcome.done[job.key] = before
     outcome.cached = len(outcome.done)
@@ -220,7 +220,7 @@ def _note(log: Log, report: Report, flop: float) -> None:
         layer=report.layer,
         recipe=report.recipe_name,
         made=len(states),
-        dead=states.count("dead"),
+        dead=states.count("dead") + states.count("unraised"),
         failed=states.count("failed"),
         seconds=round(report.seconds, 3),
         flop=flop,
@@ -235,6 +235,7 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
             setting=build.setting(plan),
             network=build.network,
             layer=group.layer.name,
+            activation=group.layer.activation,
             recipe_name=group.recipe_name,
             recipe=group.recipe,
             jobs=jobs,

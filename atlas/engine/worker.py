@@ -10,15 +10,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from atlas.activations import is_raised
 from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
 from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
-from atlas.spec.plan import ATTEMPTS, KERNEL, Job
+from atlas.spec.plan import KERNEL, Job
+from atlas.spec.recipe import SEEDS
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -30,14 +32,14 @@ if TYPE_CHECKING:
     from atlas.spec.recipe import Recipe
 
 KERNELS_KEPT = 2
-STATES = ("activated", "dead")  # of an entry
+STATES = ("activated", "raised", "made", "dead", "unraised")  # of an entry
 working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
 _keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one job: ``state`` is activated, dead or failed; ``error`` a sentence where it failed.
+    """What became of one job: ``state`` is one of STATES or failed; ``error`` a sentence where it failed.
 
     ``checksum`` is the entry's own, so that pages know an entry that was made again from the one before.
     """
@@ -49,14 +51,36 @@ class Done:
     error: str = ""
 
 
-def done_before(job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int) -> Done | None:
-    """What the store says of a job, or None when the entry is not there with everything that is to be recorded."""
-    if record is None or not {"picture", *wanted} <= set(record["has"]) or record.get("state") not in STATES:
+def done_before(
+    job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int, recipe: "Recipe", activation: str
+) -> Done | None:
+    """What the store says of a job of a layer behind that activation function, or None when the entry is not there with
+    everything that is to be recorded, or has no picture of its channel and not all attempts behind it."""
+    if record is None or not {"picture", *wanted} <= set(record["has"]):
+        return None
+    state = _state(record, recipe, activation)
+    if state is None:
         return None
     frames = record.get("frames", {})
     if frame_every and (frames.get("every") != frame_every or "steps" not in frames):
         return None
-    return Done(job.key, job.channel, record["state"], record["checksum"])
+    return Done(job.key, job.channel, state, record["checksum"])
+
+
+def _state(record: Mapping[str, Any], recipe: "Recipe", activation: str) -> str | None:
+    """The state of an entry; older ones called all but dead channels activated, and made fewer attempts."""
+    state = record.get("state")
+    if state not in STATES:
+        return None
+    if not recipe.activates:
+        return "made"
+    try:
+        if state == "activated" and not activation:
+            state = "raised" if is_raised(record["score"]) else "unraised"
+        tried = state not in ("dead", "unraised") or record["attempts"] >= recipe.attempts
+    except (KeyError, TypeError):  # a flipped bit in the entry's header
+        return None
+    return state if tried else None
 
 
 @dataclass(frozen=True)
@@ -98,7 +122,7 @@ def work(batch: Batch) -> Report:
     store = Store(batch.setting.store)
     done, jobs, there = [], [], set()
     for job, found in zip(batch.jobs, store.records([job.key for job in batch.jobs]), strict=True):
-        before = done_before(job, found, batch.record, batch.frame_every)
+        before = done_before(job, found, batch.record, batch.frame_every, batch.recipe, batch.activation)
         if before:
             done.append(before)
         else:
@@ -144,7 +168,7 @@ def failed(job: Job, error: Exception) -> Done:
 
 def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: Container[str]) -> Done:
     if rendering.state == "failed":
-        said = f"its numbers were not finite, also with {ATTEMPTS} other seeds"
+        said = f"its numbers were not finite, also with {SEEDS} other seeds"
         return Done(job.key, job.channel, "failed", error=said)
     record = rendering.record() | {
         "channel": job.channel,

@@ -1,40 +1,39 @@
-"""A network cut at a layer: from pictures to the layer's value before its ReLU."""
+"""A network cut at a layer: from pictures to the layer's value before its activation function."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from atlas.networks.graph import Graph, Node, Value
+from atlas.activations import ELEMENTWISE, MONOTONE, ZERO_AT_ZERO
+from atlas.networks.graph import ACTIVATIONS, Graph, Node, Value
 from atlas.networks.rounding import rounded
 from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
-COMMUTES_WITH_RELU = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
+COMMUTES = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
+PARAMETERS = ("negative_slope", "threshold", "alpha", "lambd", "approximate", "axis")  # of activation functions
 
 
 @dataclass(frozen=True)
 class Sight:
     """One layer of a cut.
 
-    ``channels`` is its depth. ``relu`` says whether every value of the layer comes out of a ReLU; then ``value`` is
-    what goes into it, with ``ceiling`` the ReLU's upper bound (6 for ReLU6, None for none). Otherwise ``value`` is the
-    layer's own. Either way ``activate`` of that value is the layer's output, ``output``.
+    ``channels`` is its depth. ``function`` names the activation function that every value of the layer comes out of,
+    empty where there is none; ``value`` is what goes into it, the layer's own where there is none. Either way
+    ``activate`` of that value is the layer's output, ``output``.
     """
 
     layer: str
     channels: int
-    relu: bool
-    ceiling: float | None
+    function: str
     value: Value
     output: Value
+    activate: Callable[[Any], Any]
 
-    def activate(self, values: Any) -> Any:
-        """The layer's output from its values before the ReLU, shape unchanged."""
-        import tensorflow as tf
-
-        if not self.relu:
-            return values
-        return tf.nn.relu(values) if self.ceiling is None else tf.clip_by_value(values, 0.0, self.ceiling)
+    def activate_channel(self, values: Any) -> Any:
+        """One channel's output ``(n, h, w)`` from its pre-activation; of a PReLU, whose slopes are each channel's own,
+        and of a softmax, which looks at all channels, the values as they are."""
+        return self.activate(values) if self.function in ELEMENTWISE | {"relu"} else values
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Cut:
         return Seen(self.graph, given if self.graph.whole is None else rounded(given, self.graph.whole))
 
     def pre(self, picture: Any) -> Any:
-        """The main layer's values before its ReLU for pictures ``(n, h, w, 3)``: ``(n, h', w', channels) float32``."""
+        """The main layer's pre-activation for pictures ``(n, h, w, 3)``: ``(n, h', w', channels) float32``."""
         return whole(self.see(picture), self.main)
 
     def activate(self, values: Any) -> Any:
@@ -86,7 +85,7 @@ class Cut:
 
 
 def whole(seen: Seen, sight: Sight) -> Any:
-    """All of a layer before its ReLU, ``(n, h, w, channels) float32``; of classes ``h`` and ``w`` are 1."""
+    """All of a layer's pre-activation, ``(n, h, w, channels) float32``; of classes ``h`` and ``w`` are 1."""
     return _map(seen.value(sight.value))
 
 
@@ -104,7 +103,7 @@ def _map(values: Any) -> Any:
 
 
 def channel(seen: Seen, sight: Sight, channels: Any) -> Any:
-    """Each image's own channel of a layer before its ReLU, ``(n, h, w) float32``, for ``channels (n,) int32``."""
+    """Each image's own channel of a layer's pre-activation, ``(n, h, w) float32``, for ``channels (n,) int32``."""
     import tensorflow as tf
 
     if len(seen.graph.shape_of(sight.value)) == 2:
@@ -132,22 +131,51 @@ def cut(
 def _sight(nodes: list[Node], layer: str, value: Value) -> Sight:
     index, position = value
     channels = int(nodes[index].shapes[position][-1] or 0)
-    made: dict[Value, Value] = {}
-    ceilings: set[float | None] = set()
-    before = _before_relu(nodes, value, made, ceilings)
-    if before is None or len(ceilings) != 1:
-        return Sight(layer, channels, False, None, value, value)
-    return Sight(layer, channels, True, ceilings.pop(), before, value)
+    found = _Functions()
+    before = _before(nodes, value, {}, found)
+    if before is None or len(found.kinds) != 1:
+        return Sight(layer, channels, "", value, value, lambda values: values)
+    last = found.nodes[0]
+    return Sight(layer, channels, last.function, before, value, _relu(last.ceiling) if last.relu else _call(last))
 
 
-def _before_relu(
-    nodes: list[Node], value: Value, made: dict[Value, Value], ceilings: set[float | None]
-) -> Value | None:
-    """The value that ``value`` is the ReLU of, or None when some of it comes out of no ReLU.
+@dataclass
+class _Functions:
+    """The activation functions that values come out of: their nodes, and in ``kinds`` which differ from one another."""
 
-    Walks back through what commutes with a ReLU (concatenation, max-pooling, padding with zeros, dropout at inference)
-    and appends the same computations on the values before it: a max-pool of ReLU outputs is the ReLU of the max-pool.
-    Every other consumer of those ReLUs keeps the rectified values. Collects the ReLUs' ceilings.
+    nodes: list[Node] = field(default_factory=list)
+    kinds: set[tuple[str, ...]] = field(default_factory=set)
+
+    def note(self, node: Node) -> None:
+        own = [f"{name}={value}" for name in PARAMETERS if (value := getattr(node.layer, name, None)) is not None]
+        own = [] if node.relu else own if node.function != "prelu" else [str(id(node.layer))]
+        self.kinds.add((node.function, str(node.ceiling), *own))
+        self.nodes.append(node)
+
+    def commute_with(self, kind: str) -> bool:
+        """Whether a computation of that kind may come before these functions as well as behind them."""
+        names = {node.function for node in self.nodes}
+        if kind == "MaxPooling2D":
+            return names <= MONOTONE
+        return kind != "ZeroPadding2D" or names <= ZERO_AT_ZERO
+
+
+def _relu(ceiling: float | None) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    return tf.nn.relu if ceiling is None else lambda values: tf.clip_by_value(values, 0.0, ceiling)
+
+
+def _call(node: Node) -> Callable[[Any], Any]:
+    return lambda values: node.call([values])
+
+
+def _before(nodes: list[Node], value: Value, made: dict[Value, Value], found: _Functions) -> Value | None:
+    """The pre-activation of ``value``, or None when some of it comes out of no activation function that is known.
+
+    Walks back through what commutes with the functions (concatenation, max-pooling where they never fall, padding with
+    zeros where they keep it, dropout at inference) and appends the same computations on the values before them: a
+    max-pool of ReLU outputs is the ReLU of the max-pool. Every other consumer keeps the functions' values.
     """
     if value in made:
         return made[value]
@@ -155,17 +183,19 @@ def _before_relu(
     if index < 0:
         return None
     node = nodes[index]
-    if node.relu:
-        ceilings.add(node.ceiling)
+    if node.function in ACTIVATIONS:
+        found.note(node)
         return node.parents[0]
-    if node.kind != "Concatenate" and node.kind not in COMMUTES_WITH_RELU:
+    if node.kind not in COMMUTES | {"Concatenate"}:
         return None
     parents = []
     for parent in node.parents:
-        before = _before_relu(nodes, parent, made, ceilings)
+        before = _before(nodes, parent, made, found)
         if before is None:
             return None
         parents.append(before)
+    if not found.commute_with(node.kind):
+        return None
     nodes.append(replace(node, name="", parents=tuple(parents)))
     made[value] = (len(nodes) - 1, position)
     return made[value]

@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from atlas.networks.cut import cut
+from atlas.activations import ELEMENTWISE
+from atlas.networks.cut import Cut, cut
 from atlas.networks.graph import INPUT, Graph, Node, Value
 from atlas.spec.facts import Branch, LayerFacts, Preprocessing
 
@@ -56,6 +57,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
         reach = reaches[value]
         if not kind or len(shape) != 4 or shape[3] is None or (reach.field is None and shape[1:3] == (1, 1)):
             continue
+        sight = cut(graph, [(node.name, value)], Preprocessing())
         found.append(
             LayerFacts(
                 name=node.name,
@@ -64,9 +66,10 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 stride=math.ceil(max(reach.stride)),
                 kind=kind,
                 feature=kind != "pool",
-                relu=cut(graph, [(node.name, value)], Preprocessing()).main.relu,
+                activation=sight.main.function,
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
+                behind=_shut(sight),
             )
         )
     return (*found, *_classes(graph, costs))
@@ -80,7 +83,17 @@ def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
     cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
-    return (LayerFacts(name, channels or 0, None, 1, "classes", feature=False, relu=False, cost=cost),)
+    behind = _shut(cut(graph, [found], Preprocessing()))
+    return (
+        LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost, behind=behind),
+    )
+
+
+def _shut(cut: Cut) -> tuple[str, ...]:
+    """The activation functions, other than ReLU, that a gradient passes on its way from a cut's layer to the input and
+    that can be shut."""
+    needed = cut.graph.needed([cut.main.value])
+    return tuple(sorted({cut.graph.nodes[index].function for index in needed} & ELEMENTWISE))
 
 
 def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:

@@ -13,15 +13,16 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from atlas.activations import ELEMENTWISE, RECTIFIERS, SOFTMAXES, SQUASHERS
 from atlas.networks.rounding import cut_off, limits, passable
 
 Value = tuple[int, int]
 """One tensor of a graph: the index of the node that makes it, and which of its outputs it is."""
 
 INPUT: Value = (-1, 0)
+ACTIVATIONS = RECTIFIERS | SQUASHERS | SOFTMAXES
 WITH_ACTIVATION = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense"}
-ACTIVATION_LAYERS = {"ELU", "LeakyReLU", "PReLU", "Softmax"}
-ACTIVATION_OPERATIONS = {"Elu", "Gelu", "HardSigmoid", "HardSilu", "LeakyRelu", "Selu", "Sigmoid", "Silu", "Tanh"}
+ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "Softmax": "softmax"}
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,36 @@ class Graph:
 
 
 def with_gradient_through(graph: Graph, share: float) -> Graph:
-    """The same graph, where a share of the gradient goes on backwards through every ReLU that is shut."""
+    """The same graph, where a share of the gradient goes on backwards through every activation function that is shut.
+
+    A ReLU is shut below zero; other functions are where their own slope is less than that share, or falls.
+    """
     if not share:
         return graph
-    nodes = [replace(node, call=_leaking_back(node, share)) if node.relu else node for node in graph.nodes]
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(_leaking_back(node, share) for node in graph.nodes))
 
 
-def _leaking_back(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
+def _leaking_back(node: Node, share: float) -> Node:
+    if node.relu:
+        return replace(node, call=_through_relu(node, share))
+    return replace(node, call=_through(node, share)) if node.function in ELEMENTWISE else node
+
+
+def _through(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def activated(before: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(before)
+            after = node.call([before])
+        slope = tape.gradient(after, before)
+        return after, lambda upstream: upstream * tf.maximum(slope, tf.cast(share, slope.dtype))
+
+    return lambda parents: activated(parents[0])
+
+
+def _through_relu(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
     import tensorflow as tf
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -272,6 +295,8 @@ def _append(node: Any, name: str, parents: tuple[Value, ...], nodes: list[Node])
 
 def _activation(layer: Any) -> tuple[str, float | None]:
     """Name and ceiling of the activation that a layer, an operation or a function applies last; empty for none."""
+    from keras.src.utils.naming import to_snake_case  # as in stable_names
+
     kind = type(layer).__name__
     if layer is None:
         return "linear", None
@@ -282,8 +307,12 @@ def _activation(layer: Any) -> tuple[str, float | None]:
         return ("relu", layer.max_value) if plain else ("leaky_relu", None)
     if kind in ("Relu", "Relu6"):
         return "relu", 6.0 if kind == "Relu6" else None
-    if kind in ACTIVATION_LAYERS or kind in ACTIVATION_OPERATIONS:
-        return kind.lower(), None
+    if kind == "Softmax" and getattr(layer, "axis", -1) not in (-1, 3):
+        return "positional_softmax", None
+    if kind in ACTIVATION_LAYERS:
+        return ACTIVATION_LAYERS[kind], None
+    if type(layer).__module__.startswith("keras.src.ops") and (name := to_snake_case(kind)) in ACTIVATIONS:
+        return name, None
     name = getattr(layer, "__name__", "")
     return ("relu", 6.0) if name == "relu6" else (name, None)
 

@@ -93,4 +93,4 @@ def _layer(row: tuple[str, int, int, int, float], kind: str) -> LayerFacts:
         copies = COPIES.get(name, "") if branch == "pool" else ""
         branches.append(Branch(branch, first, first + width - 1, copies))
         first += width
-    return LayerFacts(name, channels, field, stride, kind, kind != "pool", True, cost, tuple(branches))
+    return LayerFacts(name, channels, field, stride, kind, kind != "pool", "relu", cost, tuple(branches))

@@ -24,7 +24,7 @@ from atlas.networks.families import family_of
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, is_path
 
-FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,13 @@ def _place(name: str) -> Path:
 
 def _from_json(data: dict[str, Any]) -> Record:
     layers = tuple(
-        LayerFacts(**{**layer, "branches": tuple(Branch(**branch) for branch in layer["branches"])})
+        LayerFacts(
+            **{
+                **layer,
+                "branches": tuple(Branch(**branch) for branch in layer["branches"]),
+                "behind": tuple(layer["behind"]),
+            }
+        )
         for layer in data["layers"]
     )
     fixed = data["fixed"] and (data["fixed"][0], data["fixed"][1])

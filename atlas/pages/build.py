@@ -1,7 +1,5 @@
 """Makes every file of an atlas's folder. Only imported when something has changed: it brings in Jinja2 and Pillow."""
 
-import concurrent.futures
-import multiprocessing
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,9 +14,11 @@ from joblib import cpu_count  # what affinity and cgroups leave to this process
 from atlas.canonical import digest
 from atlas.microscope import uncertain
 from atlas.pages import addresses, describe, images, views, words
+from atlas.pages.apart import apart
 from atlas.pages.diagram import LARGE, MINI, diagram
 from atlas.pages.layers import LayerBuilder
-from atlas.pages.ledger import Known, Writer
+from atlas.pages.ledger import Writer
+from atlas.pages.listing import Known
 from atlas.pages.on_photos import photo_row
 from atlas.pages.photos import PhotoBuilder, photo_cards, write_photos
 from atlas.pages.pictures import representatives, write_cover, write_drawing
@@ -53,11 +53,12 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Made:
-    """What came of a part: the files that it has, how many of them changed, and the time it took."""
+    """What came of a part: what its ``Writer`` wrote, and the time it took."""
 
     part: _Part
     written: dict[str, Known]
     changed: int
+    mended: list[str]
     times: Times
 
 
@@ -81,7 +82,7 @@ class _Parts:
     def build(self, part: _Part, tick: Callable[[], None]) -> _Made:
         """Build one; ``tick`` is called after each page."""
         began = time.perf_counter()
-        writer = replace(self.writer, written={}, changed=0)
+        writer = Writer(self.writer.past)
         pages, store = Pages(self.atlas, self.theme), Store(self.store)
         if part.kind == PHOTO:
             photo = PhotoBuilder(self.atlas, self.atlas.photos[part.place], store, writer, pages)
@@ -96,10 +97,11 @@ class _Parts:
             made = time.perf_counter()
             layer.build(numbers, tick)
         times = Times(made - began, time.perf_counter() - made)
-        return _Made(part, writer.written, writer.changed, times)
+        return _Made(part, writer.written, writer.changed, writer.mended, times)
 
-
-_parts: list[_Parts] = []  # of a process that builds some: one
+    def quietly(self, part: _Part) -> _Made:
+        """Build one without a word."""
+        return self.build(part, lambda: None)
 
 
 def build(
@@ -111,7 +113,7 @@ def build(
     times = Times(0.0, 0.0)
     parts = _Parts(atlas, store.address, writer, theme, read_feeding(atlas, store))
     for made in _built(parts, workers, tick):
-        writer.take(made.written, made.changed)
+        writer.take(made.written, made.changed, made.mended)
         times = Times(times.pictures + made.times.pictures, times.pages + made.times.pages)
     began = time.perf_counter()
     _rest(atlas, theme, writer)
@@ -128,21 +130,9 @@ def _built(parts: _Parts, workers: int | None, tick: Callable[[int], None]) -> I
         for part in wanted:
             yield parts.build(part, lambda: tick(1))
         return
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(count, spawn, _begin, (parts,)) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(_apart, part) for part in wanted]):
-            made = future.result()
-            yield made
-            tick(made.part.pages)
-
-
-def _begin(parts: _Parts) -> None:
-    """The first thing in a process of its own: what all of its parts are built from arrives once."""
-    _parts[:] = [parts]
-
-
-def _apart(part: _Part) -> _Made:
-    return _parts[0].build(part, lambda: None)
+    for made in apart(parts.writer.output, parts.quietly, wanted, count):
+        yield made
+        tick(made.part.pages)
 
 
 def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:

@@ -1,4 +1,5 @@
-"""Verifies a built site as it lies on disk: every link leads somewhere, every picture is what its page says."""
+"""Verifies a built site as it lies on disk: files are as they were written, links lead somewhere, pictures are what
+their pages say."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +9,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from atlas.errors import SiteError
-from atlas.pages.addresses import HOME
+from atlas.pages.addresses import HOME, OWN
+from atlas.pages.listing import FILES, JOURNAL, damaged, read_listing
+from atlas.pages.manifest import is_shelf, is_whole, read_summary
+from atlas.pages.past import digest_of, size_of
 from atlas.pages.theme import LOGO
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+DAMAGED = "is not as a build wrote it: damaged, or changed since; build again"
 VECTOR = (0, 0)  # the size of a picture of any size
 FOREIGN = re.compile(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", re.IGNORECASE)
 
@@ -76,10 +81,10 @@ class _Reader(HTMLParser):
 def check_site(folder: Path) -> list[str]:
     """Every problem of the site in ``folder``, one line each: ``file: what``. An empty list is a sound site.
 
-    ``folder`` is an atlas, or the folder of a shelf and its atlases. Checked are, for each page: marks that open and
-    close, ids used once, links and fragments that exist inside the folder, pictures with alt, width and height as
-    their files have them, no inline style or script, and nothing but plain links to other hosts. An atlas may link the
-    shelf above it.
+    ``folder`` is an atlas, or the folder of a shelf and its atlases. Every file that a build wrote is read, and must
+    have the bytes that it wrote. Checked are, for each page: marks that open and close, ids used once, links and
+    fragments that exist inside the folder, pictures with alt, width and height as their files have them, no inline
+    style or script, and nothing but plain links to other hosts. An atlas may link the shelf above it.
 
     Raises: SiteError when there is no page in ``folder``.
     """
@@ -88,7 +93,10 @@ def check_site(folder: Path) -> list[str]:
     if not pages:
         raise SiteError(f"{folder}: expected a built site, received a folder without a page; name an atlas's folder")
     sizes: dict[Path, tuple[int, int] | None] = {}
-    problems = []
+    places = sorted({root, *(path.parent for path in root.glob(f"*/{OWN}"))})
+    problems = [problem for place in places for problem in _files(place, root)]
+    if is_shelf(root / HOME) and not is_whole((root / HOME).read_bytes()):
+        problems.append(f"{HOME}: {DAMAGED}")
     for path, page in pages.items():
         found = [*page.problems, *_ids(page), *_links(path, page, pages, root), *_pictures(path, page, sizes)]
         problems += [f"{path.relative_to(root)}: {what}" for what in found]
@@ -98,11 +106,31 @@ def check_site(folder: Path) -> list[str]:
     return problems
 
 
+def _files(atlas: Path, root: Path) -> Iterator[str]:
+    """What is wrong with the files of an atlas, by the list of them; nothing of a folder that is no atlas."""
+    listing, lost = read_listing(atlas), damaged(atlas)
+    if listing is None and not lost and read_summary(atlas) is not None:
+        lost = [FILES]
+    found = dict.fromkeys(lost, "the list of files is damaged or gone; build again")
+    if (atlas / JOURNAL).exists():
+        found[JOURNAL] = "a build did not finish; build again"
+    for name, known in listing.files.items() if listing else ():
+        size = size_of(atlas / name)
+        if size is None:
+            found[name] = "a build wrote this file, and it is gone; build again"
+        elif size != known.size or (known.digest and digest_of(atlas / name) != known.digest):
+            found[name] = DAMAGED
+    yield from (f"{(atlas / name).relative_to(root)}: {what}" for name, what in sorted(found.items()))
+
+
 def _read(path: Path) -> _Page:
     reader = _Reader()
     try:
-        reader.feed(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        reader.feed(text)
         reader.close()
+        if not text.strip("\0 \n"):
+            reader.page.problems.append("is empty")
     except (OSError, UnicodeDecodeError) as error:
         reader.page.problems.append(f"cannot be read: {error}")
     if reader.open:

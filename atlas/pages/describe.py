@@ -12,7 +12,9 @@ from atlas.pages.likeness import Compared
 from atlas.pages.manifest import GENERATOR, SCHEMA
 from atlas.pages.numbers import Numbers, rounded
 from atlas.pages.pictures import ByRecipe
-from atlas.pages.tree import Atlas, Channel, Layer, Rendering
+from atlas.pages.tree import LIVE, Atlas, Channel, Layer, Rendering
+
+LETTERS = {**dict.fromkeys(LIVE, "a"), "dead": "d", "unraised": "u", "failed": "f", "missing": "m"}
 
 
 def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
@@ -117,7 +119,10 @@ def channel_file(
 
 def layer_file(atlas: Atlas, layer: Layer, told: list[dict[str, Any]], numbers: ByRecipe) -> bytes:
     """A layer's file: its facts and what is told of every channel."""
-    facts = {name: getattr(layer, name) for name in ("name", "channels", "receptive_field", "stride", "kind", "relu")}
+    facts = {
+        name: getattr(layer, name) for name in ("name", "channels", "receptive_field", "stride", "kind", "activation")
+    }
+    facts["relu"] = layer.activation == "relu"
     return to_json(
         {
             "generator": GENERATOR,
@@ -143,8 +148,8 @@ def layer_file(atlas: Atlas, layer: Layer, told: list[dict[str, Any]], numbers: 
 def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compared | None) -> bytes:
     """What the scripts of the pages need of a layer, as a script that hands it over: ``atlas.give(data)``.
 
-    Lists run over the channels shown; ``states`` has a letter for each (``a`` activated, ``d`` dead, ``f`` failed,
-    ``m`` missing), by recipe, as ``scores``. ``map`` is the number of columns and each picture's cell, counted by rows.
+    Lists run over the channels shown; ``states`` has a letter of LETTERS for each, by recipe, as ``scores``. ``map`` is
+    the number of columns and each picture's cell, counted by rows.
     """
     rows = [compared.rows.get(one.number) if compared else None for one in layer.shown]
     data: dict[str, Any] = {
@@ -152,7 +157,7 @@ def layer_script(atlas: Atlas, layer: Layer, numbers: ByRecipe, compared: Compar
         "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
         "channels": [one.number for one in layer.shown],
         "states": {
-            recipe: "".join(one.renderings[recipe].state[0] for one in layer.shown)
+            recipe: "".join(LETTERS[one.renderings[recipe].state] for one in layer.shown)
             for recipe in atlas.recipes
             if recipe not in layer.whole
         },
@@ -182,7 +187,7 @@ def search_script(atlas: Atlas) -> bytes:
         {
             "layer": layer.name,
             "channels": _runs([one.number for one in layer.shown]),
-            "states": "".join(one.renderings[atlas.main].state[0] for one in layer.shown),
+            "states": "".join(LETTERS[one.renderings[atlas.main].state] for one in layer.shown),
             "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
             "notes": _names(atlas, layer),
         }

@@ -131,7 +131,7 @@ class LayerBuilder:
 
     def _page(self, numbers: ByRecipe, compared: bool) -> None:
         atlas, layer = self.atlas, self.layer
-        states = [channel.renderings[atlas.main].state for channel in layer.shown]
+        states = [channel.renderings[atlas.main].standing for channel in layer.shown]
         address = addresses.layer_page(layer.name)
         made = addresses.pictured(atlas, layer)
         page = self.pages.page(
@@ -155,6 +155,8 @@ class LayerBuilder:
                 for recipe in layer.whole
             ],
             dead=states.count("dead"),
+            dead_word=words.dead(layer),
+            activation=words.activation(layer.activation),
             failed=states.count("failed"),
             missing=states.count("missing"),
             previous=self.before.name if self.before else None,

@@ -68,7 +68,7 @@ def write_kernels(layer: Layer, wired: Wired, writer: Writer) -> None:
 def representatives(atlas: Atlas, layer: Layer) -> list[Channel]:
     """The few channels that stand for a layer on the home page: live ones where there are some."""
     made = addresses.pictured(atlas, layer)
-    live = [channel for channel in made if channel.renderings[atlas.main].state == "activated"]
+    live = [channel for channel in made if channel.renderings[atlas.main].standing == "activated"]
     return images.spread(live or made, addresses.STRIP)
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from atlas.errors import SiteError
 from atlas.pages.addresses import folders
 from atlas.pages.tree import (
+    PICTURED,
     STATES,
     Atlas,
     Branch,
@@ -162,7 +163,7 @@ def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> La
         receptive_field=optional(value, "receptive_field", int, where),
         stride=get(value, "stride", int, where),
         kind=get(value, "kind", str, where),
-        relu=get(value, "relu", bool, where),
+        activation=optional(value, "activation", str, where) or ("relu" if get(value, "relu", bool, where) else ""),
         branches=_branches(value, where),
         recipes=get(value, "recipes", dict, where),
         whole={name: _rendering(rendering, f"{where}: whole: {name}") for name, rendering in sorted(whole.items())},
@@ -185,8 +186,8 @@ def _channel(value: Mapping[str, Any], recipes: tuple[str, ...], notes: Mapping[
 
 def _rendering(value: Mapping[str, Any], where: str) -> Rendering:
     key, state = optional(value, "key", str, where), get(value, "state", str, where)
-    if state not in STATES or (state in ("activated", "dead")) != (key is not None):
-        wanted = f"a state of {', '.join(STATES)}, the first two with a key and the others without"
+    if state not in STATES or (state in PICTURED) != (key is not None):
+        wanted = f"a state of {', '.join(STATES)}, the first {len(PICTURED)} with a key and the others without"
         raise SiteError(f"{where}: expected {wanted}, received {state!r} and {key!r}; build again")
     return Rendering(key, state, str(value.get("checksum", "")), str(value.get("error", "")))
 

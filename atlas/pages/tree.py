@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-STATES = ("activated", "dead", "failed", "missing")
+LIVE = ("activated", "raised", "made")
+PICTURED = (*LIVE, "dead", "unraised")
+STATES = (*PICTURED, "failed", "missing")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class OutlineLayer:
 
 @dataclass(frozen=True)
 class Rendering:
-    """What came of one recipe for one channel. ``key`` names the store's entry: activated and dead ones have one.
+    """What came of one recipe for one channel. ``key`` names the store's entry, of states in PICTURED.
 
     ``checksum`` is the entry's, so that one that was made again is known from the one before.
     """
@@ -81,6 +83,11 @@ class Rendering:
     state: str
     checksum: str = ""
     error: str = ""
+
+    @property
+    def standing(self) -> str:
+        """The state as pages sort, count and style by it: ``activated`` for all in LIVE, and ``dead`` or as it is."""
+        return "activated" if self.state in LIVE else "dead" if self.state == "unraised" else self.state
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ class Layer:
     receptive_field: int | None
     stride: int
     kind: str
-    relu: bool
+    activation: str
     branches: tuple[Branch, ...]
     recipes: Mapping[str, Any]
     whole: Mapping[str, Rendering]

@@ -141,8 +141,8 @@ def cell(atlas: Atlas, layer: Layer, channel: Channel, alike: str = "") -> Cell:
     return Cell(
         number=channel.number,
         page=addresses.channel_page(layer.name, channel.number),
-        state=rendering.state,
-        word="" if rendering.state == "activated" else words.STATE_WORDS[rendering.state],
+        state=rendering.standing,
+        word="" if rendering.standing == "activated" else words.STATE_WORDS[rendering.state],
         thumbnail=addresses.thumbnail(layer.name, channel.number) if rendering.key else None,
         alt=", ".join(filter(None, names)),
         called=called,
@@ -191,7 +191,7 @@ def rendering_view(
         photo = Picture(address, numbers.width, numbers.height, f"The photo that recipe {recipe} was given")
     return RenderingView(
         recipe=recipe,
-        state=rendering.state,
+        state=rendering.standing,
         word=words.state_word(rendering, layer, full),
         explanation=words.explanation(rendering, layer, full),
         picture=made[0] if made else None,
@@ -202,7 +202,7 @@ def rendering_view(
         frames=frames,
         maps=maps,
         photo=photo,
-        score_meaning=words.score_meaning(full, layer.kind),
+        score_meaning=words.score_meaning(full, layer),
         yaml=yaml,
     )
 
@@ -235,11 +235,11 @@ def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
 
 def layer_row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
     """A layer on the home page."""
-    states = [channel.renderings[atlas.main].state for channel in layer.shown]
+    states = [channel.renderings[atlas.main].standing for channel in layer.shown]
     absent = states.count("failed") + states.count("missing")
     said = [
         f"{len(layer.shown):,} in this atlas" if len(layer.shown) < layer.channels else "",
-        f"{states.count('dead')} dead" if "dead" in states else "",
+        f"{states.count('dead')} {words.dead(layer)}" if "dead" in states else "",
         f"{absent} without picture" if absent else "",
     ]
     size = images.sheet_size(len(strip), images.THUMBNAIL, addresses.STRIP)

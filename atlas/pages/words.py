@@ -6,11 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas import __version__
+from atlas.activations import raised_by
 from atlas.pages.tree import Atlas, Layer, Network, Rendering
 
 _ADDRESS = re.compile(r"https://[^\s\"'<>]+$")
 
-STATE_WORDS = {"activated": "activated", "dead": "dead", "failed": "failed", "missing": "not yet"}
+STATE_WORDS = {
+    "activated": "activated",
+    "raised": "raised",
+    "made": "made",
+    "dead": "dead",
+    "unraised": "not raised",
+    "failed": "failed",
+    "missing": "not yet",
+}
+SAID_OF = {
+    "positive": "the mean positive part of the pre-activation",
+    "before": "the mean pre-activation",
+    "log": "the mean logarithm of its own output",
+    "value": "its mean",
+}
+ACTIVATION_WORDS = {
+    **{"relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "elu": "ELU", "selu": "SELU", "celu": "CELU"},
+    **{"gelu": "GELU", "silu": "SiLU", "hard_silu": "hard SiLU", "positional_softmax": "softmax over positions"},
+}
 KIND_WORDS = {
     "conv": "convolution",
     "pool": "pooling",
@@ -80,9 +99,22 @@ def sight(receptive_field: int | None, network: Network) -> str:
     return f"{receptive_field} px, all of its {network.size} px input"
 
 
+def activation(name: str) -> str:
+    """An activation function as people write it; empty for none."""
+    return ACTIVATION_WORDS.get(name, name.replace("_", " "))
+
+
+def dead(layer: Layer) -> str:
+    """What a layer's channels are called that nothing raised."""
+    return STATE_WORDS["dead" if layer.activation else "unraised"]
+
+
 def state_word(rendering: Rendering, layer: Layer, recipe: Any) -> str:
-    """What came of a rendering in a word: ``made`` where it is not asked whether the channel is activated."""
-    asked = layer.relu and raises_channel(recipe)
+    """What came of a rendering in a word: ``made`` where it is not asked whether the channel is raised.
+
+    Older records call those activated too.
+    """
+    asked = layer.activation and raises_channel(recipe)
     return "made" if rendering.state == "activated" and not asked else STATE_WORDS[rendering.state]
 
 
@@ -94,11 +126,15 @@ def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
         return "The build stopped before this picture was made. The same build again goes on from there."
     if rendering.state == "dead":
         return "No start activated the channel, whatever its seed; this picture came nearest."
-    if not layer.relu or not raises_channel(recipe):
-        return (
-            "The picture was made. Whether a channel is dead is asked only of layers behind a ReLU, when it is raised."
-        )
-    return "The picture excites the channel: positive somewhere, and on the mean above both the start and plain grey."
+    if rendering.state == "unraised":
+        return "No start raised the channel above what it is on plain grey; this picture came nearest."
+    if state_word(rendering, layer, recipe) == "made":
+        return "The picture was made. Whether a channel is raised is asked only of recipes that raise it alone."
+    number = "its mean activation" if layer.activation == "relu" else SAID_OF[raised_by(layer.activation)]
+    above = f"{number} is above what it is on the start and on plain grey"
+    if rendering.state == "raised":
+        return f"The picture raises the channel: {above}."
+    return f"The picture excites the channel: positive somewhere, and {above}."
 
 
 def recipe_line(name: str, recipe: Any) -> str:
@@ -123,15 +159,17 @@ def raises_channel(recipe: Any) -> bool:
     return own and found[0].get("weight", 1) > 0
 
 
-def score_meaning(recipe: Any, kind: str = "") -> str:
-    """What the score of a recipe measures in a layer of a kind, for the axis of its plot."""
+def score_meaning(recipe: Any, layer: Layer) -> str:
+    """What the score of a recipe measures in a layer, for the axis of its plot."""
     found = terms(recipe)
     if not found:
         return "what the recipe raises"
     if len(found) > 1:
         return "the weighted sum of " + ", ".join(_meaning(term).removeprefix("minus ") for term in found)
-    if kind == "classes" and raises_channel(recipe):
+    if layer.kind == "classes" and raises_channel(recipe):
         return "the class’s logit"
+    if found[0].get("name") == "channel" and raises_channel(recipe) and layer.activation != "relu":
+        return SAID_OF[raised_by(layer.activation)]
     return _meaning(found[0])
 
 
@@ -149,7 +187,7 @@ def _meaning(term: Mapping[str, Any]) -> str:
         "diversity": "how unlike the pictures are",
         "caricature": f"how far the activations{layer or ' of the layer'} go along the photo’s own, which are at 1",
     }.get(name, f"what the objective {name} raises")
-    behind = ", before the ReLU where there is one" if lowered and name in ("channel", "neuron") else ""
+    behind = ", before the activation function where there is one" if lowered and name in ("channel", "neuron") else ""
     return f"minus {said}{behind}" if lowered else said
 
 

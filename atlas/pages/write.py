@@ -12,29 +12,34 @@ from atlas import __version__
 from atlas.errors import SiteError
 from atlas.files import write_atomically
 from atlas.pages.addresses import COVER, HOME, OWN, all_addresses, check_names
-from atlas.pages.ledger import Ledger, Origin
-from atlas.pages.manifest import GENERATOR, Summary, read_summary
+from atlas.pages.alone import alone
+from atlas.pages.ledger import Ledger
+from atlas.pages.listing import Origin
+from atlas.pages.manifest import HEAD, Summary, is_shelf, is_whole, read_summary, sealed
+from atlas.pages.past import holds_nothing, size_of
 from atlas.pages.read import read_atlas
 from atlas.pages.statics import static_names
 from atlas.pages.theme import Theme
 from atlas.resources import resource
 from atlas.store.store import Store
 
-HEAD = 4096  # bytes of a page in which its generator stands
-
 
 @dataclass(frozen=True)
 class Written:
     """What came of writing an atlas: its pages, files written because their bytes changed, old files removed.
 
-    ``unchanged`` says that nothing had to be looked at again, for the folder was made from the same input. ``pictures``
-    and ``making`` are the seconds that all workers together spent on pictures and on pages.
+    ``unchanged`` says that nothing had to be looked at again, for the folder was made from the same input. ``mended``
+    are files that had been changed since a build wrote them, and were written again; ``strange`` are files at addresses
+    of earlier builds which are not what those wrote, and were left alone. ``pictures`` and ``making`` are the seconds
+    that all workers together spent on pictures and on pages.
     """
 
     pages: int
     changed: int
     removed: int
     unchanged: bool
+    mended: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
     pictures: float = 0.0
     making: float = 0.0
 
@@ -47,17 +52,34 @@ def write_atlas(
     workers: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
     file: str | None = None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Written:
     """Make the folder of an atlas from its record and the entries it names. Same input, same bytes.
 
+    Only one process writes into a folder at a time: a second one waits for it.
+
     Parameters: ``record`` is what the engine left in the store; ``output`` is the folder, made when it is missing;
     ``workers`` is how many processes may write at once, None for one on each core; ``progress`` is called with pages
-    made and pages in all; ``file`` is the name of the configuration's file.
+    made and pages in all; ``file`` is the name of the configuration's file; ``waiting`` is called when another
+    process writes into the folder.
 
-    Raises: SiteError when ``output`` is not empty and not ours, when another file made another atlas there, when the
-    record is not one, or when a layer's name cannot be a folder; StoreError when an entry is absent or damaged;
-    AtlasError when a file cannot be written.
+    Raises: SiteError when ``output`` is not empty and not ours, when another file made another atlas there, when a file
+    that no build wrote lies where one is to be written, when the record is not one, or when a layer's name cannot be a
+    folder; StoreError when an entry is absent or damaged; AtlasError when a file cannot be written.
     """
+    with alone(output, waiting):
+        return _write(record, store, output, theme, workers, progress, file)
+
+
+def _write(
+    record: Mapping[str, Any],
+    store: Store,
+    output: Path,
+    theme: Theme,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+    file: str | None,
+) -> Written:
     inputs = _digest([json.dumps(record, sort_keys=True).encode(), str(theme.shelf).encode(), *_sources(theme)])
     ledger = Ledger(output, _origin(record, file))
     if ledger.holds(inputs):
@@ -78,7 +100,8 @@ def write_atlas(
     writer = ledger.begin(all_addresses(atlas, static_names(theme)))
     times = build(atlas, store, theme, writer, workers, tick)
     ledger.finish(writer, inputs)
-    return Written(total, writer.changed, ledger.removed, False, times.pictures, times.pages)
+    mended, strange = tuple(sorted(writer.mended)), tuple(ledger.strange)
+    return Written(total, writer.changed, ledger.removed, False, mended, strange, times.pictures, times.pages)
 
 
 def check_output(record: Mapping[str, Any], output: Path, file: str | None = None) -> None:
@@ -97,21 +120,23 @@ def write_shelf(folder: Path) -> str | None:
     Returns None when the shelf stands, else the reason why it was left alone: the folder has other folders than atlases
     of ours, or an index.html that is not ours.
     """
-    summaries = _summaries(folder)
-    if isinstance(summaries, str):
-        return summaries
-    if not summaries:
-        return f"{folder} holds no atlas"
-    shelf = folder / HOME
-    inputs = _digest([repr(summaries).encode(), *_sources(Theme())])
-    if not (shelf.exists() and inputs.encode() in shelf.read_bytes()[:HEAD]):
-        from atlas.pages.templating import environment
+    with alone(folder):
+        summaries = _summaries(folder)
+        if isinstance(summaries, str):
+            return summaries
+        if not summaries:
+            return f"{folder} holds no atlas"
+        shelf = folder / HOME
+        inputs = _digest([repr(summaries).encode(), *_sources(Theme())])
+        there = shelf.read_bytes() if shelf.exists() else b""
+        if not (inputs.encode() in there[:HEAD] and is_whole(there)):
+            from atlas.pages.templating import environment
 
-        # The style is that of the first atlas: a shelf brings no files of its own into a folder that is not ours.
-        template = environment(resource("templates")).get_template("shelf.html")
-        page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
-        write_atomically(shelf, page.encode())
-    return None
+            # The style is that of the first atlas: a shelf brings no files of its own into a folder that is not ours.
+            template = environment(resource("templates")).get_template("shelf.html")
+            page = template.render(atlases=summaries, inputs=inputs, own=OWN, cover=COVER)
+            write_atomically(shelf, sealed(page))
+        return None
 
 
 def may_have_shelf(output: Path) -> bool:
@@ -122,7 +147,8 @@ def may_have_shelf(output: Path) -> bool:
 def _summaries(folder: Path, coming: str = "") -> list[Summary] | str:
     """The atlases that stand in a folder, or why it is no place for a shelf; ``coming`` is one still to be written."""
     shelf = folder / HOME
-    if shelf.is_symlink() or (shelf.exists() and not _is_shelf(shelf)):
+    zeros = holds_nothing(shelf) and size_of(shelf)  # as a power cut leaves it
+    if shelf.is_symlink() or (shelf.exists() and not is_shelf(shelf) and not zeros):
         return f"{shelf} is not a shelf of ours"
     found: list[Summary] = []
     try:
@@ -137,12 +163,6 @@ def _summaries(folder: Path, coming: str = "") -> list[Summary] | str:
             return f"{place} is not an atlas of ours"
         found += [summary] if summary else []
     return found
-
-
-def _is_shelf(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    return f'name="generator" content="{GENERATOR}"'.encode() in head and b'name="shelf"' in head
 
 
 def _sources(theme: Theme) -> list[bytes]:

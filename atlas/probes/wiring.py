@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas.errors import NetworkError
-from atlas.networks.cut import COMMUTES_WITH_RELU
+from atlas.networks.cut import COMMUTES
 from atlas.networks.graph import Graph, Value
 from atlas.networks.linear import CONVOLUTIONS, Reads, Taps, is_linear, read_back, taps
 from atlas.networks.weights import available
@@ -206,7 +206,7 @@ def _note(graph: Graph, way: Sequence[int], above: Value) -> str:
         index, _ = stack.pop()
         if index in way and index not in own:
             own.add(index)
-            if graph.nodes[index].kind in COMMUTES_WITH_RELU | {"Concatenate"}:
+            if graph.nodes[index].kind in COMMUTES | {"Concatenate"}:
                 stack.extend(graph.nodes[index].parents)
     taken = []
     if any(graph.nodes[index].kind == "Activation" for index in way if index not in own):

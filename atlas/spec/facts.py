@@ -40,8 +40,10 @@ class LayerFacts:
     its depth. ``receptive_field`` is in input pixels, None when a neuron sees the whole picture; ``stride`` is the
     distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``, ``pool``, ``concat``, ``add``,
     ``activation`` or ``classes`` (a classifier: a channel for each class). ``feature`` says whether the layer belongs
-    to "every feature layer" (pools and classes do not). ``relu`` says whether every value of the layer comes out of a
-    ReLU. ``cost`` is the number of multiply-adds from the input to this layer per input pixel, for estimates of time.
+    to "every feature layer" (pools and classes do not). ``activation`` names the activation function that every value
+    of the layer comes out of, empty where there is none; ``behind`` those, other than ReLU, that lie between it and the
+    input and can be shut. ``cost`` is the number of multiply-adds from the input to this layer per input pixel, for
+    estimates of time.
     """
 
     name: str
@@ -50,9 +52,10 @@ class LayerFacts:
     stride: int
     kind: str
     feature: bool
-    relu: bool
+    activation: str
     cost: float
     branches: tuple[Branch, ...] = ()
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

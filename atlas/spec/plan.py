@@ -7,12 +7,13 @@ from pathlib import Path
 
 from atlas.canonical import digest
 from atlas.errors import AtlasError
-from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
+from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
+from atlas.spec.objectives import Caricature, Channel, Neuron
 from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
 KERNEL = 5  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
-ATTEMPTS = 3  # how often a dead job is tried again with another seed
+ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     network = _named(request)
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
-            identity = identify(network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
+            bent = is_bent(request.facts, layer.facts, recipe)
+            identity = identify(network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe, bent)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             groups.append(Group(layer.facts, name, recipe, identity, jobs))
@@ -98,10 +100,26 @@ def _named(request: Request) -> str:
     return request.facts.id + "+classes" * request.ref.classes + "+whole" * request.facts.whole
 
 
-def identify(network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe) -> str:
+def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
+    """Whether activation functions other than ReLU change the way of an ascent to a layer under a recipe.
+
+    The way to the input is changed where a share of the gradient goes on through what is shut; the layer's own function
+    where a channel, a neuron or a caricature is raised by its pre-activation.
+    """
+    classifier = [network.classifier] if recipe.looks_at_classes else []
+    looked_at = [one for one in (layer, *map(network.layer, recipe.layers), *classifier) if one]
+    raising = any(isinstance(term, Channel | Neuron | Caricature) for term in recipe.terms)
+    own = raising and any(one.activation not in ("", "relu") for one in looked_at)
+    return own or (recipe.through > 0 and any(one.behind for one in looked_at))
+
+
+def identify(
+    network: str, weights_digest: str, preprocessing: Preprocessing, layer: str, recipe: Recipe, bent: bool = False
+) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
-    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content.
+    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content. Where
+    activation functions other than ReLU have a say (``bent``), the version of what is done about them counts as well.
     """
     pixels = recipe.with_photos(lambda photo: f"photo:{file_digest(Path(photo))}").pixels
     return digest(
@@ -112,6 +130,7 @@ def identify(network: str, weights_digest: str, preprocessing: Preprocessing, la
             "preprocessing": asdict(preprocessing),
             "recipe": pixels,
             "weights": weights_digest,
+            **({"activations": ACTIVATIONS} if bent else {}),
         }
     )
 

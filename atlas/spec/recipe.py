@@ -30,6 +30,8 @@ from atlas.spec.slots import (
     Transform,
 )
 
+SEEDS = 3  # how often a channel that is dead or not raised is tried again with another seed
+LAST_SEEDS = 2  # how many seeds its last resort has
 STARTS = ("noise", "noise-caffe", "grey-noise", "grey", "black")
 SIZES = (96, 128, 160, 192, 224)  # what `size: auto` chooses from, in pixels
 
@@ -52,9 +54,9 @@ class Recipe(Frozen):
     multiple of 4 (else the last values of a batch would fall out of step with the processor's vectors and round
     differently), or ``auto``: chosen from the layer's receptive field, since a picture much larger than that only
     repeats itself. ``steps`` is the number of updates; ``keep`` says whose picture stays, the ``last`` step's or that
-    of the ``best`` score. ``through`` is the share of a gradient that goes on backwards through the network's ReLUs
-    where they are shut, so that what is silent still has a way to wake up. ``repeats`` is how many pictures are made of
-    one channel, each from a seed of its own.
+    of the ``best`` score. ``through`` is the share of a gradient that goes on backwards through the network's
+    activation functions where they are shut, so that what is silent still has a way to wake up. ``repeats`` is how many
+    pictures are made of one channel, each from a seed of its own.
 
     ``start`` is what the ascent begins from: ``noise``; ``noise-caffe`` (noise with VGG's means taken off, which the
     first clip turns into almost pure black and white); ``grey-noise`` (grey with a trace of noise); ``grey``;
@@ -123,6 +125,34 @@ class Recipe(Frozen):
         term = self.terms[0]
         own = isinstance(term, Channel | Neuron) and term.channel is None and term.layer is None
         return len(self.terms) == 1 and own and term.weight > 0
+
+    @property
+    def attempts(self) -> int:
+        """How often a channel is tried at most: once, with SEEDS others, and by the last resort where there is one."""
+        return 1 + SEEDS + LAST_SEEDS * (self.last_resort is not None)
+
+    @property
+    def last_resort(self) -> "Recipe | None":
+        """The recipe for a channel that no seed raises: a plain ascent of the pre-activation on the pixels themselves.
+
+        Neither contrast nor colour is held, nothing moves, and the step with the best score stays. None where it is not
+        asked whether a channel is raised, and for recipes that lend no gradient to what is shut (``through`` 0), which
+        show what other programs make.
+        """
+        if not self.activates or not self.through:
+            return None
+        changes = {
+            "parameterization": Pixel(),
+            "transforms": (),
+            "objective": self.terms[0].model_copy(update={"leak": 1.0}),
+            "optimizer": Adam(rate=0.05, beta1=0.9, beta2=0.999),
+            "steps": 300,
+            "settle": None,
+            "octaves": None,
+            "keep": "best",
+            "through": 0.0,
+        }
+        return self.model_copy(update=changes)
 
     def with_photos(self, renamed: Callable[[str], str]) -> "Recipe":
         """The recipe with the path of each photo, that of its start and those of its terms, as ``renamed`` gives it."""

@@ -45,7 +45,7 @@
     const state = data.states[recipe][at];
     const page = atlas.page(root, layer, channel);
     const file = `${root}${layer}/${channel}${recipe === data.main ? "" : `.${recipe}`}.webp`;
-    const seen = state === "a" || state === "d";
+    const seen = "adu".includes(state);
     const title = `${other ? `${other}: ` : ""}${layer} ${channel}`;
     const picture = seen
       ? atlas.make("img", { src: file, alt: `The picture made for ${title}, recipe ${recipe}` })

@@ -1,5 +1,6 @@
 """Objectives as numbers: each term against numpy, and the algebra of sums and weights."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,10 +20,11 @@ AIM = np.random.default_rng(1).normal(0, 2, VALUES.shape).astype(np.float32)
 OWN = np.stack([VALUES[image, ..., channel] for image, channel in enumerate(CHANNELS)])
 
 
-def looked(terms, values=VALUES, relu=True, repeats=1, aim=AIM):
+def looked(terms, values=VALUES, function="relu", repeats=1, aim=AIM):
     """The terms on a network that hands its input over: target, score, field, and the gradient by the input."""
     graph = Graph((), (None, None, 3))
-    sight = Sight("layer", 3, relu, None, INPUT, INPUT)
+    activate = keras.activations.get(function) if function else lambda values: values
+    sight = Sight("layer", 3, function, INPUT, INPUT, activate)
     cut = Cut((sight,), Preprocessing("rgb", (1.0, 1.0, 1.0)), graph, classes=sight)
     given = tf.constant(values)
     with tf.GradientTape() as tape:
@@ -54,6 +56,34 @@ def test_a_leak_weighs_what_lies_below_zero():
     target, score, _, slope = looked([Channel(leak=0.1)])
     np.testing.assert_allclose(target, score + 0.1 * np.minimum(OWN, 0).mean(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(slope[0, ..., 0], np.where(VALUES[0, ..., 0] > 0, 1, 0.1) / 30, rtol=1e-5)
+
+
+@pytest.mark.parametrize("function", ["silu", "gelu", "hard_silu", "mish", "elu", "selu", "softplus", "leaky_relu"])
+@pytest.mark.parametrize("leak", [0.0, 0.1])
+def test_what_is_like_a_relu_ascends_as_behind_a_relu(function, leak):
+    target, score, field, slope = looked([Channel(leak=leak)], function=function)
+    of_relu = looked([Channel(leak=leak)])
+    for found, same in zip((target, score, slope), (of_relu[0], of_relu[1], of_relu[3]), strict=True):
+        np.testing.assert_allclose(found, same)
+    np.testing.assert_allclose(field, getattr(keras.activations, function)(OWN), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "hard_sigmoid", "softsign"])
+def test_what_is_flat_at_both_ends_is_raised_by_its_pre_activation(function):
+    target, score, field, slope = looked([Channel()], function=function)
+    np.testing.assert_allclose(score, OWN.mean(axis=(1, 2)), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(target, score)
+    np.testing.assert_allclose(slope.sum(axis=-1), 1 / 30, rtol=1e-5)
+    np.testing.assert_allclose(field, getattr(keras.activations, function)(OWN), rtol=1e-5, atol=1e-6)
+
+
+def test_a_softmax_is_raised_by_the_logarithm_of_the_channel_s_own_output():
+    target, score, field, _ = looked([Channel()], function="softmax")
+    shares = np.exp(VALUES) / np.exp(VALUES).sum(axis=-1, keepdims=True)
+    own = np.stack([shares[image, ..., channel] for image, channel in enumerate(CHANNELS)])
+    np.testing.assert_allclose(field, own, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(score, np.log(own).mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(target, score)
 
 
 def test_a_leak_of_one_raises_the_mean_before_the_relu():
@@ -130,12 +160,12 @@ def test_a_caricature_goes_along_the_photo_s_activations(power):
     np.testing.assert_allclose(score, [along(RELU[image], aim[image], power) for image in range(4)], rtol=1e-4)
     np.testing.assert_allclose(target, [along(leaky[image], aim[image], power) for image in range(4)], rtol=1e-4)
     np.testing.assert_allclose(field.mean(axis=(1, 2)), [along(RELU[i], aim[i], 0) for i in range(4)], rtol=1e-4)
-    plain, same, _, _ = looked([term], relu=False)
+    plain, same, _, _ = looked([term], function="")
     np.testing.assert_array_equal(plain, same)
     np.testing.assert_allclose(plain, [along(VALUES[i], AIM[i], power) for i in range(4)], rtol=1e-3, atol=1e-6)
     for times in (1.0, 3.0):  # the photo itself, and three times as strong
-        np.testing.assert_allclose(looked([term], times * AIM, relu=False)[1], times, rtol=1e-5)
-    np.testing.assert_allclose(looked([term], -AIM, relu=False)[1], -(0.1**power), rtol=1e-5)
+        np.testing.assert_allclose(looked([term], times * AIM, function="")[1], times, rtol=1e-5)
+    np.testing.assert_allclose(looked([term], -AIM, function="")[1], -(0.1**power), rtol=1e-5)
     assert not looked([term], aim=-np.abs(AIM))[1].any()  # a photo at which the whole layer is silent
 
 
@@ -155,9 +185,9 @@ def test_a_caricature_needs_a_photo():
         looked([Caricature()])
 
 
-@pytest.mark.parametrize("relu", [False, True])
-def test_the_negative_lowers_the_value_before_the_relu(relu):
-    target, score, _, slope = looked([Channel(weight=-1)], relu=relu)
+@pytest.mark.parametrize("function", ["", "relu", "silu", "sigmoid"])
+def test_the_negative_lowers_the_pre_activation(function):
+    target, score, _, slope = looked([Channel(weight=-1)], function=function)
     np.testing.assert_allclose(target, -OWN.mean(axis=(1, 2)), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(score, target)
     np.testing.assert_allclose(slope.sum(axis=-1), -1 / 30, rtol=1e-5)

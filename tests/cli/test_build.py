@@ -312,6 +312,40 @@ def test_a_folder_of_an_earlier_version_is_taken(shell, config, tmp_path):
     assert shell("build", "toy.yaml", "--limit", 1).code == 0
     listed = tmp_path / "site/toy/_/files.json"
     known = json.loads(listed.read_bytes())
-    assert known.pop("of") == ["toy.yaml", "Toy"]
-    listed.write_text(json.dumps(known))
+    assert known["of"] == ["toy.yaml", "Toy"]
+    sizes = {name: size for name, (size, _, _) in known["files"].items()}
+    listed.write_text(json.dumps({"format": 1, "inputs": known["inputs"], "files": sizes}))
+    (tmp_path / "site/toy/_/files.copy.json").unlink()
     assert shell("build", other(config, "second.yaml", "Another"), "--limit", 1).code == 0
+
+
+def test_what_was_changed_in_a_site_is_said_and_what_is_no_build_s_stays(shell, config, tmp_path):
+    assert shell("build", "toy.yaml").code == 0
+    page, mine = tmp_path / "site/toy/first/0.html", tmp_path / "site/toy/first/2.html"
+    whole = page.read_bytes()
+    page.write_bytes(bytes(len(whole)))
+    mine.write_text("mine")
+    said = shell("check", "site")
+    assert said.code == 1
+    assert "toy/first/0.html: is not as a build wrote it: damaged, or changed since; build again" in said.lines
+    said = shell("site", "toy.yaml", "--limit", 1)
+    assert said.code == 0
+    assert "changed since a build wrote them, and written again: first/0.html" in said.lines
+    assert "no longer wanted, but not what a build wrote, and so left alone: first/2.html" in said.lines
+    assert mine.read_text() == "mine"
+    mine.rename(tmp_path / "mine.html")
+    done = json.loads(shell("build", "toy.yaml", "--json").lines[-1])
+    assert (done["mended"], done["left_alone"], page.read_bytes()) == ([], [], whole)
+
+
+def test_two_outputs_of_one_name_have_records_of_their_own(shell, config, tmp_path):
+    assert shell("build", "toy.yaml", "--output", "a/site/toy", "--limit", 1).code == 0
+    assert shell("build", "toy.yaml", "--output", "b/site/toy", "--limit", 2).code == 0
+    records = {path: path.read_bytes() for path in (tmp_path / ".atlas/v1/atlases").iterdir()}
+    assert len(records) == 2
+    for place, limit in (("a", 1), ("b", 2)):
+        said = shell("build", "toy.yaml", "--output", f"{place}/site/toy", "--limit", limit)
+        assert (said.code, said.lines[-1]) == (0, f"site: {place}/site/toy/index.html (unchanged)")
+    assert records == {path: path.read_bytes() for path in (tmp_path / ".atlas/v1/atlases").iterdir()}
+    rows = [json.loads(line) for line in shell("store", "ls", "--json").lines]
+    assert [row["entries"] for row in rows if row["atlas"].startswith("toy")] != [0, 0]

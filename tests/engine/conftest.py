@@ -25,6 +25,7 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
             setting=Setting(toy_ref, weights.digest, str(tmp_path / "store"), 1, "cpu"),
             network=known.id,
             layer=layer,
+            activation="relu",
             recipe_name="main",
             recipe=RECIPE,
             jobs=jobs,

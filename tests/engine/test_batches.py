@@ -6,7 +6,7 @@ from atlas.spec.facts import LayerFacts
 from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
 
-LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, True, 1.0)
+LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
 
 
 def group(count: int, size: int = 128, name: str = "main") -> tuple[Group, tuple[Job, ...]]:

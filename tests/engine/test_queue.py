@@ -14,7 +14,7 @@ from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
 SETTING = Setting(NetworkRef("toy", "random"), "", "", 1, "cpu")
-BATCH = Batch(SETTING, "toy", "a", "main", Recipe(size=32), (), (), 0)
+BATCH = Batch(SETTING, "toy", "a", "relu", "main", Recipe(size=32), (), (), 0)
 
 
 def batch(layer: str, *channels: int) -> Batch:

@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 
 from atlas.canonical import canonical
-from atlas.engine.record import atlas_record
+from atlas.engine.record import atlas_record, keep_record
 from atlas.engine.run import Outcome
 from atlas.engine.worker import Done
 from atlas.resources import resource
 from atlas.spec.load import load_request
 from atlas.spec.plan import make_plan
+from atlas.store.store import ATLASES, Store
 from tests.spec.conftest import CATALOG
 
 WEIGHTS = {"kind": "embedded", "digest": "sha256:0", "description": "d", "licence": "l", "seed": 0}
@@ -89,3 +90,41 @@ def test_the_pages_can_read_the_quickstart_s_record():
     atlas = read_atlas(atlas_record(request, WEIGHTS, make_plan(request, "sha256:0"), Outcome()))
     assert sum(len(layer.shown) for layer in atlas.layers) == 64
     assert {channel.renderings["main"].state for layer in atlas.layers for channel in layer.shown} == {"missing"}
+
+
+@pytest.mark.parametrize("address", ["store", "memory://records"])
+def test_a_record_lies_under_its_atlas_s_name_unless_another_output_of_that_name_has_it(tmp_path, address):
+    store = Store(address if "://" in address else str(tmp_path / address))
+    record = {"name": "vgg", "title": "VGG", "network": {"id": "vgg19"}, "layers": []}
+    a, b, moved = (tmp_path / place / "vgg" for place in ("a", "b", "moved"))
+
+    def kept():
+        found = (one.path.rpartition("/")[2].removesuffix(".json") for one in store.place.files(ATLASES))
+        return {name: store.get_atlas(name) for name in found}
+
+    old = record | {"layers": ["old"]}
+    store.put_atlas("vgg", old)  # of before: it says nothing of its place
+    keep_record(store, record | {"title": "Another"}, b)
+    assert kept()["vgg"] == old
+    assert len(kept()) == 2
+    keep_record(store, record, a)
+    assert (kept()["vgg"]["layers"], len(kept())) == ([], 2)  # it was this atlas's, which goes on with it
+    keep_record(store, record, b)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    keep_record(store, record, tmp_path / "link" / "vgg")
+    assert sorted(one["title"] for one in kept().values()) == ["VGG", "VGG"]
+    keep_record(store, record, moved)
+    assert len(kept()) == 3
+    assert {path.rpartition("/")[2][:4] for path in kept()} == {"vgg", "vgg-"}
+
+
+def test_a_record_is_found_again_when_store_and_output_are_moved_together(tmp_path):
+    record = {"name": "vgg", "title": "VGG", "network": {"id": "vgg19"}, "layers": []}
+    for place in ("a", "b"):
+        keep_record(Store(str(tmp_path / "here/store")), record, tmp_path / "here" / place / "vgg")
+    (tmp_path / "here").rename(tmp_path / "there")
+    store = Store(str(tmp_path / "there/store"))
+    for place in ("a", "b"):
+        keep_record(store, record, tmp_path / "there" / place / "vgg")
+    assert len(list(store.place.files(ATLASES))) == 2

@@ -8,10 +8,10 @@ import pytest
 from atlas.ascent.kernel import Climb, Measured, Steps
 from atlas.ascent.render import render
 from atlas.spec.objectives import Channel
-from atlas.spec.plan import ATTEMPTS, seed_of
-from atlas.spec.recipe import Recipe
+from atlas.spec.plan import seed_of
+from atlas.spec.recipe import LAST_SEEDS, SEEDS, Recipe
 
-RECIPE = Recipe(size=16, steps=3)
+RECIPE = Recipe(size=16, steps=3, through=0.0)  # without a last resort
 
 
 class Stage:
@@ -55,11 +55,12 @@ class Stub:
     smallest_batch = 2
     frame_every = 0
 
-    def __init__(self, ends, relu=True, recipe=RECIPE):
-        self.recipe, self.cut = recipe, SimpleNamespace(layer="l", main=SimpleNamespace(relu=relu))
+    def __init__(self, ends, function="relu", recipe=RECIPE, last_resort=None):
+        self.recipe, self.cut = recipe, SimpleNamespace(layer="l", main=SimpleNamespace(function=function))
+        self.last_resort = last_resort
         seeds = {}
         for channel in ends:
-            for attempt in range(ATTEMPTS + 2):
+            for attempt in range(1 + SEEDS + LAST_SEEDS):
                 generator = np.random.Generator(np.random.Philox(seed_of(recipe, "l", channel, attempt)))
                 seeds[generator.integers(0, 2**62)] = (channel, attempt)
         self.stages = [Stage(ends, seeds)]
@@ -94,7 +95,8 @@ def test_only_the_dead_are_tried_again_with_another_seed_and_the_attempt_is_note
 def test_three_more_attempts_and_the_best_stays():
     kernel = Stub({1: [-4.0, -1.0, -3.0, -2.0, 9.0]})
     [one] = render(kernel, [1])
-    assert ATTEMPTS == 3
+    assert SEEDS == 3
+    assert one.record()["attempts"] == 4
     assert len(kernel.batches) == 1 + 3
     assert (one.state, one.attempt, one.score["end"]) == ("dead", 1, -1.0)
 
@@ -115,13 +117,35 @@ def test_a_batch_is_filled_up_to_a_power_of_two(count, size):
     assert len(kernel.batches[0]) == size
 
 
-def test_a_layer_without_relu_cannot_be_dead():
-    [one] = render(Stub({1: [-4.0]}, relu=False), [1])
-    assert (one.state, one.attempt) == ("activated", 0)
+@pytest.mark.parametrize("function", ["silu", "gelu", "sigmoid", "softmax"])
+def test_behind_every_activation_function_a_channel_can_be_dead(function):
+    ends = [-4.0, -1.0, -3.0, 2.0]
+    [one] = render(Stub({1: ends}, function), [1])
+    assert (one.state, one.attempt) == ("activated", 3)
+    [one] = render(Stub({1: [*ends[:3], -2.0]}, function), [1])
+    assert (one.state, one.attempt) == ("dead", 1)
+
+
+def test_without_an_activation_function_a_channel_is_raised_or_not():
+    [one] = render(Stub({1: [-4.0, 0.5]}, ""), [1])
+    assert (one.state, one.attempt) == ("raised", 1)
+    [one] = render(Stub({1: [-4.0, -1.0, -3.0, -2.0]}, ""), [1])
+    assert (one.state, one.attempt) == ("unraised", 1)
+
+
+def test_what_no_seed_raises_is_tried_by_the_last_resort_alone():
+    recipe = RECIPE.model_copy(update={"through": 0.05})
+    last = Stub({1: [0.0] * 5 + [3.0], 2: [0.0] * 4 + [7.0]}, recipe=recipe)
+    kernel = Stub({0: [1.0], 1: [0.0] * 4, 2: [0.0] * 4}, recipe=recipe, last_resort=last)
+    found = render(kernel, [0, 1, 2])
+    assert [(one.state, one.attempt) for one in found] == [("activated", 0), ("activated", 5), ("activated", 4)]
+    assert kernel.batches == [[(0, 0), (1, 0), (2, 0), (2, 0)]] + [[(1, n), (2, n)] for n in (1, 2, 3)]
+    assert last.batches == [[(1, 4), (2, 4)], [(1, 5), (1, 5)]]
+    assert found[1].record()["attempts"] == 1 + SEEDS + LAST_SEEDS
 
 
 def test_the_negative_of_a_channel_need_not_be_above_zero():
     recipe = RECIPE.model_copy(update={"objective": Channel(weight=-1)})
     kernel = Stub({1: [0.5]}, recipe=recipe)
     [one] = render(kernel, [1])
-    assert one.state == "activated"
+    assert one.state == "made"

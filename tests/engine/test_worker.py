@@ -13,7 +13,9 @@ from PIL import Image
 import atlas.ascent.render
 from atlas.engine.worker import Done, done_before, versions, work
 from atlas.errors import AtlasError, StoreError, WeightsError
+from atlas.spec.objectives import Channel
 from atlas.spec.plan import KERNEL, Job
+from atlas.spec.recipe import Recipe
 from atlas.store.store import Store
 
 REAL = atlas.ascent.render.render
@@ -98,17 +100,17 @@ def test_a_record_counts_only_with_everything_that_is_wanted():
     job = Job(3, "k")
 
     def found(*has, wanted=(), every=0):
-        record = {"has": list(has), "state": "dead", "checksum": "c", "frames": {"every": 3, "steps": [0, 3]}}
-        return done_before(job, record, wanted, every)
+        record = {"has": list(has), "state": "activated", "checksum": "c", "frames": {"every": 3, "steps": [0, 3]}}
+        return done_before(job, record, wanted, every, Recipe(), "relu")
 
-    assert done_before(job, None, (), 0) is None
-    assert found("picture") == found("picture", "trace", wanted=("trace",)) == Done("k", 3, "dead", "c")
+    assert done_before(job, None, (), 0, Recipe(), "relu") is None
+    assert found("picture") == found("picture", "trace", wanted=("trace",)) == Done("k", 3, "activated", "c")
     assert found("picture", wanted=("trace",)) is None
     assert found("trace", wanted=("trace",)) is None
-    assert found("picture", "frames", wanted=("frames",), every=3) == Done("k", 3, "dead", "c")
+    assert found("picture", "frames", wanted=("frames",), every=3) == Done("k", 3, "activated", "c")
     assert found("picture", "frames", wanted=("frames",), every=2) is None
-    old = {"has": ["picture", "frames"], "state": "dead", "checksum": "c", "frames": {"every": 3, "count": 9}}
-    assert done_before(job, old, ("frames",), 3) is None  # it is not known when its frames were taken
+    old = {"has": ["picture", "frames"], "state": "activated", "checksum": "c", "frames": {"every": 3, "count": 9}}
+    assert done_before(job, old, ("frames",), 3, Recipe(), "relu") is None  # it is not known when its frames were taken
 
 
 def test_what_is_recorded_lies_beside_the_picture(batch):
@@ -197,7 +199,7 @@ from atlas.spec.recipe import Recipe
 
 jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
 setting = Setting(NetworkRef("n", "own"), "w", {asked.setting.store!r}, 1, "cpu")
-report = work(Batch(setting, "n", "l", "main", Recipe(size=32), jobs, (), 0))
+report = work(Batch(setting, "n", "l", "relu", "main", Recipe(size=32), jobs, (), 0))
 print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)
@@ -213,11 +215,38 @@ def test_what_another_build_recorded_stays_beside_the_picture(batch):
     assert entry.artefacts.keys() == {"trace", "frames", "maps"}
     assert entry.record["frames"]["every"] == 2
     for asked in (first, second):
-        assert done_before(asked.jobs[0], store.record(key), asked.record, asked.frame_every)
+        there = store.record(key)
+        assert done_before(asked.jobs[0], there, asked.record, asked.frame_every, asked.recipe, asked.activation)
         assert work(asked).tried == 0
 
 
 @pytest.mark.parametrize("state", ["activatee", None, 7])
 def test_an_entry_of_no_known_state_counts_as_missing(state):
     record = {"has": ["picture"], "state": state, "checksum": "c"}
-    assert done_before(Job(0, "k"), record, [], 0) is None
+    assert done_before(Job(0, "k"), record, [], 0, Recipe(), "relu") is None
+
+
+LUCID = Recipe(through=0.0)  # no last resort
+NEGATIVE = Recipe(objective=Channel(weight=-1))
+
+
+@pytest.mark.parametrize(
+    ("kept", "attempts", "end", "recipe", "activation", "state"),
+    [
+        ("activated", 4, 1.0, Recipe(), "relu", "activated"),
+        ("dead", 4, 0.0, Recipe(), "relu", None),  # kept before there was a last resort
+        ("dead", 6, 0.0, Recipe(), "relu", "dead"),
+        ("dead", 4, 0.0, LUCID, "relu", "dead"),
+        ("dead", "4", 0.0, Recipe(), "relu", None),
+        ("activated", 4, 1.0, Recipe(), "", "raised"),  # kept before it was asked of layers without a function
+        ("activated", 4, 0.0, Recipe(), "", None),
+        ("unraised", 6, 0.0, Recipe(), "", "unraised"),
+        ("activated", 4, 0.0, NEGATIVE, "relu", "made"),
+        ("made", 4, 0.0, NEGATIVE, "", "made"),
+    ],
+)
+def test_what_was_kept_as_dead_is_tried_anew_once(kept, attempts, end, recipe, activation, state):
+    score = {"start": 0.5, "grey": 0.1, "end": end}
+    record = {"has": ["picture"], "state": kept, "checksum": "c", "attempts": attempts, "score": score}
+    found = done_before(Job(0, "k"), record, [], 0, recipe, activation)
+    assert (found and found.state) == state

@@ -129,7 +129,7 @@ def test_resnet_layers_are_those_a_user_names() -> None:
     names = [layer.name for layer in known("resnet50") if layer.feature]
     assert names[:4] == ["conv1_relu", "conv2_block1_1_relu", "conv2_block1_2_relu", "conv2_block1_out"]
     assert not [name for name in names if name.endswith(("_add", "_bn", "_conv", "_pad"))]
-    assert all(layer.relu for layer in known("resnet50"))
+    assert all(layer.activation == "relu" and not layer.behind for layer in known("resnet50"))
 
 
 def test_squeeze_and_excitation_sees_the_whole_picture_and_is_not_listed() -> None:

@@ -43,7 +43,7 @@ def test_agrees_with_the_oracle(network: Network, pictures: tf.Tensor, layer: st
 def test_values_before_the_relu_are_negative_in_places(network: Network, pictures: tf.Tensor) -> None:
     for layer in ("stem1", "stem5", "pool2", *LAYERS):
         cut = network.cut(layer)
-        assert cut.main.relu
+        assert cut.main.function == "relu"
         assert cut.main.ceiling is None
         assert tf.reduce_min(cut.pre(pictures[:1])) < 0
 

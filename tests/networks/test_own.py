@@ -62,7 +62,7 @@ def test_a_classifier_of_a_fixed_size_is_rebuilt_free(tmp_path: Path) -> None:
     assert (network.facts.note, network.facts.size, network.facts.smallest) == ("", 28, 8)
     assert (network.facts.title, network.facts.id[:4], len(network.facts.id)) == ("mine", "own-", 16)
     cut = network.cut("block.out")
-    assert cut.main.relu
+    assert cut.main.function == "relu"
     assert cut.pre(tf.zeros((2, 60, 71, 3))).shape == (2, 27, 32, 6)
     pictures = np.random.default_rng(0).random((2, 28, 28, 3)).astype(np.float32)
     expected = keras.Sequential(model.layers[:3])(pictures)

@@ -68,7 +68,7 @@ def test_every_file_that_is_written_has_a_known_address(
     site: Path, make_atlas: Callable[..., dict[str, Any]], store: Store
 ) -> None:
     atlas = read_atlas(with_images(store, make_atlas(store, distinct=1, side=8)))
-    expected = all_addresses(atlas, static_names(Theme())) | {"_/files.json"}
+    expected = all_addresses(atlas, static_names(Theme())) | {"_/files.json", "_/files.copy.json"}
     written = {path.relative_to(site / "toy").as_posix() for path in (site / "toy").rglob("*") if path.is_file()}
     assert written <= expected
     not_asked_for = {"sitemap.xml", "pictures.zip", "_/theme.css"}

@@ -242,13 +242,33 @@ def test_no_string_becomes_markup(make_atlas: Make, store: Store, tmp_path: Path
         assert "\u2028" not in script.read_text()
 
 
-def test_a_layer_without_relu_claims_nothing_about_death(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("activation", "state", "sentence"),
+    [
+        ("relu", "activated", "positive somewhere, and its mean activation is above"),
+        ("silu", "activated", "positive somewhere, and the mean positive part of the pre-activation is above"),
+        ("tanh", "activated", "positive somewhere, and the mean pre-activation is above"),
+        ("softmax", "activated", "positive somewhere, and the mean logarithm of its own output is above"),
+        ("silu", "dead", "No start activated the channel"),
+        ("", "raised", "The picture raises the channel: its mean is above"),
+        ("", "unraised", "No start raised the channel above"),
+        ("", "activated", "The picture was made."),  # an older record
+        ("relu", "made", "The picture was made."),
+    ],
+)
+def test_a_page_says_what_came_of_a_channel(
+    make_atlas: Make, store: Store, tmp_path: Path, activation: str, state: str, sentence: str
+) -> None:
     record = make_atlas(store, layers={"mixed0": 2}, recipes=("main",), distinct=2, side=8)
-    record["layers"][0]["relu"] = False
+    layer = record["layers"][0]
+    layer["activation"], layer["relu"] = activation, activation == "relu"
+    for channel in layer["channels_shown"]:
+        channel["renderings"]["main"]["state"] = state
     write_atlas(record, store, tmp_path / "out")
-    assert "The picture was made. Whether a channel is dead is asked only" in said(
-        tmp_path / "out" / "mixed0" / "0.html"
-    )
+    text = said(tmp_path / "out" / "mixed0" / "0.html")
+    assert sentence in text
+    assert activation or "activated" not in text.split("What excites")[0]
+    assert check_site(tmp_path / "out") == []
 
 
 def test_an_atlas_without_any_picture_still_stands(make_atlas: Make, store: Store, tmp_path: Path) -> None:

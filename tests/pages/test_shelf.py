@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from atlas.pages.check import check_site
 from atlas.pages.write import may_have_shelf, write_atlas, write_shelf
 from atlas.store.store import Store
 
@@ -38,6 +39,20 @@ def test_the_shelf_follows_its_atlases(folder: Path, make_atlas: Callable[..., d
     text = (folder / "index.html").read_text()
     assert "c/index.html" in text
     assert text.count("random weights") == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "zeros"])
+def test_a_damaged_shelf_is_named_and_written_again(folder: Path, damage: str) -> None:
+    write_shelf(folder)
+    shelf = folder / "index.html"
+    whole = shelf.read_bytes()
+    shelf.write_bytes(
+        bytes(len(whole)) if damage == "zeros" else whole.replace(b"Pictures of what", b"Pictures of whas")
+    )
+    said = "is empty" if damage == "zeros" else "is not as a build wrote it: damaged, or changed since; build again"
+    assert check_site(folder) == [f"index.html: {said}"]
+    assert write_shelf(folder) is None
+    assert (shelf.read_bytes(), check_site(folder)) == (whole, [])
 
 
 def test_an_atlas_knows_whether_a_shelf_will_stand_above_it(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from atlas.engine.worker import done_before
 from atlas.errors import StoreError
 from atlas.spec.plan import Job
+from atlas.spec.recipe import Recipe
 from atlas.store.care import Verified, shares, unneeded, verified
 from atlas.store.entry import Entry
 from atlas.store.store import Store
@@ -67,7 +68,7 @@ def test_every_flipped_byte_is_found(store):
         [damaged] = [one.damaged for one in verified(store) if one.key == key(5)]
         assert damaged, place
         record = store.record(key(5))  # reads the header alone: it may not see the fault, and raises nothing
-        done_before(Job(0, key(5)), record, ["trace"], 4)
+        done_before(Job(0, key(5)), record, ["trace"], 4, Recipe(), "")
 
 
 def test_an_entry_that_cannot_be_read_this_time_is_not_damaged(store, monkeypatch):

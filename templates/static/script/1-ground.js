@@ -85,7 +85,7 @@ const atlas = {
 
   // What a state's letter stands for, where it is worth a word.
   word(letter) {
-    return { d: "dead", f: "failed", m: "not yet" }[letter] || "";
+    return { d: "dead", u: "not raised", f: "failed", m: "not yet" }[letter] || "";
   },
 
   // Copy what an element says; where that is not allowed, select it.

@@ -46,7 +46,7 @@
       const said = atlas.make("span", {}, atlas.make("b", {}, one.layer), " ", atlas.make("span", { class: "fine" }, "layer"));
       return atlas.make("li", {}, atlas.make("a", { href: `${atlas.root}${one.layer}/index.html` }, said));
     }
-    const seen = one.state === "a" || one.state === "d";
+    const seen = "adu".includes(one.state);
     const image = seen
       ? atlas.make("img", { src: atlas.thumbnail(atlas.root, one.layer, one.channel), alt: "", width: 96, height: 96 })
       : atlas.make("span", { class: "none" });
@@ -99,7 +99,7 @@
 
   atlas.does.random = async () => {
     const address = (one) => new URL(atlas.page(atlas.root, one.layer, one.channel), location).pathname;
-    const seen = (await rows()).filter((one) => one.state === "a" || one.state === "d");
+    const seen = (await rows()).filter((one) => "adu".includes(one.state));
     const others = seen.filter((one) => address(one) !== location.pathname);
     if (others.length) location.assign(address(others[Math.floor(Math.random() * others.length)]));
   };

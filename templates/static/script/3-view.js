@@ -35,7 +35,7 @@ atlas.view = {
     return data.channels.map((channel, at) => ({
       at,
       channel,
-      state: { a: "live", d: "dead", f: "failed", m: "missing" }[data.states[data.main][at]],
+      state: { a: "live", d: "dead", u: "dead", f: "failed", m: "missing" }[data.states[data.main][at]],
       branch: (data.branches.find(([, first, last]) => first <= channel && channel <= last) || [""])[0],
       note: (data.notes[channel] || []).join(" ").toLowerCase(),
     }));
