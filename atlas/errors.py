@@ -38,5 +38,5 @@ class SiteError(AtlasError):
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """``; did you mean ...?`` with the nearest of some words, or nothing when none is near: the end of a sentence."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""

@@ -12,7 +12,7 @@ from atlas.errors import AtlasError, ConfigError, NetworkError
 from atlas.networks.answers import catalog
 from atlas.networks.load import Network, contents, load
 from atlas.networks.weights import ensure
-from atlas.spec.facts import NetworkRef
+from atlas.spec.facts import NetworkRef, is_path
 from atlas.spec.load import check_request
 from atlas.spec.request import LayerRequest, Request
 
@@ -111,4 +111,4 @@ def _of_arguments(problem: str) -> str:
 
 def _named(network: str | Path) -> str:
     text = str(network)
-    return str(Path(text).expanduser().resolve()) if text.endswith(".keras") else text
+    return str(Path(text).expanduser().resolve()) if is_path(text) else text

@@ -51,7 +51,7 @@ def fill_from_file(model: Any, path: Path) -> None:
 def fill_at_random(model: Any, seed: int) -> None:
     """Set every weight of a model to random values that depend on ``seed`` and the weight's position only."""
     for position, weight in enumerate(weights_of(model)):
-        set_value(weight.variable, draw(weight, seed, position).astype(weight.variable.dtype))
+        set_value(weight.variable, _as(weight.variable, draw(weight, seed, position)))
     _finish(model)
 
 
@@ -96,12 +96,19 @@ def _fill(sources: Iterable[Source], path: Path) -> set[int]:
                 "give the weights of this network"
             )
         try:
-            set_value(variable, np.asarray(source[()]).astype(variable.dtype))
+            set_value(variable, _as(variable, source if isinstance(source, np.ndarray) else hdf5.array(source)))
         except OSError as error:
             raise WeightsError(
                 f"{path}: layer {layer}: {own} cannot be read ({error}); fetch the file again"
             ) from error
     return filled
+
+
+def _as(variable: Any, values: np.ndarray) -> np.ndarray:
+    """Values in the type of a variable, which numpy need not know (bfloat16)."""
+    import tensorflow as tf
+
+    return values.astype(tf.as_dtype(variable.dtype).as_numpy_dtype)
 
 
 def _inside(path: Path) -> io.BytesIO:

@@ -1,6 +1,5 @@
 """A network with its weights, ready to be cut: the kernel's door to Keras."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from atlas.networks.fuse import fuse
 from atlas.networks.graph import Graph, Value, flatten, with_gradient_through
 from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
-from atlas.networks.record import Record, digest_of, is_path, record
+from atlas.networks.record import Record, digest_of, record
 from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure, locate
 from atlas.runtime import unmoved
-from atlas.spec.facts import NetworkFacts, NetworkRef
+from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
+from atlas.spec.problems import no_layer
 from atlas.spec.recipe import Recipe
 
 
@@ -73,23 +73,21 @@ class Network:
         not reach it.
         """
         if self.facts.layer(layer) is None:
-            names = [known.name for known in self.facts.layers]
-            near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
-            raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
+            raise NetworkError(no_layer(layer, self.facts))
         reason = available(self.ref, layer)
         logits = self.graph.logits()
         if logits and logits[0] == layer:
             return logits[1]
         value = self.graph.value(_keras_name(self.facts.id, layer))
         if reason or value is None:
-            raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
+            raise WeightsError(reason or f"expected a layer of {self.facts.called}, received {layer!r}")
         return value
 
     def _logits(self) -> tuple[str, Value]:
         found = self.graph.logits()
         if found is None:
             raise NetworkError(
-                f"objective class: expected {self.facts.id} with its classifier, received it without; "
+                f"objective class: expected {self.facts.called} with its classifier, received it without; "
                 "write classes: true, or save a network of your own with it"
             )
         return found

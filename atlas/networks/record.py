@@ -17,13 +17,13 @@ from atlas.canonical import canonical
 from atlas.content import file_digest
 from atlas.errors import AtlasError, NetworkError
 from atlas.files import write_atomically
-from atlas.networks import known
+from atlas.networks import foreign, known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.runtime import unmoved
-from atlas.spec.facts import Branch, LayerFacts
+from atlas.spec.facts import Branch, LayerFacts, is_path
 
-FORMAT = 4  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Record:
 
     ``layers`` from input to output; ``size`` and ``smallest`` as in NetworkFacts; ``fixed`` is the (h, w) that pictures
     have to be resized to where the architecture takes no other size, else None; ``file`` and ``hash`` name the file of
-    ImageNet weights in Keras's cache, empty for a user's own network.
+    ImageNet weights in Keras's cache, empty for a user's own network; ``whole`` as in NetworkFacts.
     """
 
     layers: tuple[LayerFacts, ...]
@@ -41,6 +41,7 @@ class Record:
     fixed: tuple[int, int] | None = None
     file: str = ""
     hash: str = ""
+    whole: bool = False
 
 
 KNOWN = {
@@ -61,11 +62,6 @@ KNOWN = {
 }
 
 
-def is_path(network: str) -> bool:
-    """Whether a network is named by its file rather than by an id."""
-    return network.endswith(".keras") or "/" in network or os.sep in network
-
-
 def record(network: str, classes: bool = False) -> Record:
     """The record of a network: written out in the source, kept in the cache folder, or found now.
 
@@ -76,7 +72,9 @@ def record(network: str, classes: bool = False) -> Record:
     """
     if network in KNOWN and not classes:
         return KNOWN[network]
-    if not is_path(network):
+    if is_path(network):
+        foreign.check(Path(network))
+    else:
         family_of(network)
     digest = digest_of(network) if is_path(network) else ""
     place = _place(digest[:32] or network + "-classes" * classes)

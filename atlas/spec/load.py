@@ -14,7 +14,7 @@ from atlas.spec import marks
 from atlas.spec.class_names import read_class_names
 from atlas.spec.comparing import Compare
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
-from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
+from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing, is_path
 from atlas.spec.layers import choose_layers
 from atlas.spec.objectives import NO_PHOTO, Caricature
 from atlas.spec.probing import Probes
@@ -162,7 +162,7 @@ class _Reader:
                 self.problems.note(at, f"expected the path of a photo, received {term.photo!r}")
 
     def _ref(self, config: Config) -> NetworkRef | None:
-        own = config.network.endswith(".keras") or "/" in config.network
+        own = is_path(config.network)
         given = config.weights or ("own" if own else "imagenet")
         kind, _, seed = given.partition(":")
         if kind == "random" and not re.fullmatch(r"[0-9]{0,18}", seed):
@@ -170,12 +170,6 @@ class _Reader:
             self.problems.note(("weights",), said)
             return None
         if "preprocessing" in self.problems.faulty:
-            return None
-        if own and config.preprocessing is None:
-            said = (
-                "expected preprocessing: tf, caffe, torch, none or numbers with a network of one's own, received none"
-            )
-            self.problems.note(("network",), said)
             return None
         if not own and config.preprocessing is not None:
             said = f"expected it only with a .keras file, received it with {config.network}, which brings its own"
@@ -225,7 +219,7 @@ class _Reader:
         if given is None:
             return None
         if facts.classifier is None:
-            said = f"expected a network with its classifier, received {facts.id} without"
+            said = f"expected a network with its classifier, received {facts.called} without"
             hint = "write classes: true for one of keras.applications, or leave this key out"
             self.problems.note(("class_names",), f"{said}; {hint}")
             return None

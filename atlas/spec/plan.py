@@ -102,7 +102,7 @@ def seen_by(request: Request, weights_digest: str) -> str:
 
 
 def _named(request: Request) -> str:
-    return request.facts.id + ("+classes" if request.ref.classes else "")
+    return request.facts.id + "+classes" * request.ref.classes + "+whole" * request.facts.whole
 
 
 def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:

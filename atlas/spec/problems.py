@@ -11,8 +11,9 @@ from atlas.errors import ConfigError, nearest
 from atlas.spec import marks, objectives, slots
 from atlas.spec.comparing import Compare
 from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
+from atlas.spec.facts import NetworkFacts
 
-LONGEST = 600  # characters of one problem
+LONGEST = 900  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -108,6 +109,12 @@ def _shown(line: str) -> str:
     """A line for a terminal: what does not print is escaped, what is very long is cut in its middle."""
     line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+
+
+def no_layer(word: str, facts: NetworkFacts) -> str:
+    """That a network has no layer of that name, with the nearest name, or with how to see all where none is near."""
+    near = nearest(word, (layer.name for layer in facts.layers))
+    return f"expected a layer of {facts.called}, received {word!r}{near or f'; atlas layers {facts.called} lists them'}"
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> tuple[str, str]:

@@ -23,9 +23,13 @@ from atlas.spec.facts import NetworkRef
 def network(depth: int = 4) -> keras.Model:
     given = keras.Input((None, None, 3))
     block = keras.Sequential(
-        [keras.layers.Conv2D(depth, 3, use_bias=False), keras.layers.BatchNormalization()], name="block"
+        [
+            keras.layers.Conv2D(depth, 3, use_bias=False, name="conv"),
+            keras.layers.BatchNormalization(name="norm"),
+        ],
+        name="block",
     )
-    middle = block(keras.layers.Normalization()(given))
+    middle = block(keras.layers.Normalization(name="scaled")(given))
     return keras.Model(given, keras.layers.SeparableConv2D(2, 3, activation="relu", name="last")(middle))
 
 

@@ -137,7 +137,7 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nrecipes: {}\n", "2:1", "at least 1 item"),
         ("network: vgg19\nrecipes: {main: {base: lucd, steps: 0}}\n", "2:30", "greater than or equal to 1"),
         ("network: vgg19\ncompute: {batch: 3}\n", "2:11", "expected 'auto', 2, 4, 8, 16, 32, 64, 128 or 256"),
-        ("network: toy.keras\n", "1:1", "preprocessing"),
+        ("network: toy.keras\n", "1:1", "expected a .keras file at"),
         ("network: vgg19\nprobes: {}\n", "2:1", "probes: expected the key images"),
         ("network: vgg19\nprobes: photos\n", "2:1", "probes"),
         ("network: vgg19\nprobes:\n  images: no/folder\n", "3:3", "where there is none"),
