@@ -145,7 +145,7 @@ def _write(prepared: Prepared, watch: Observer, summary: dict[str, Any]) -> list
     from atlas.pages.write import check_output, may_have_shelf, write_atlas, write_shelf
 
     request, record = prepared.request, prepared.record()
-    if prepared.store.get_atlas(request.name) != record:
+    if not prepared.store.holds_atlas(request.name, record):
         check_output(record, request.output, prepared.file)
         prepared.store.put_atlas(request.name, record)
     website = request.website

@@ -29,7 +29,7 @@ def serve(
 
 
 def check(site: Folder = Path("site")) -> None:
-    """Verify the links, alts and picture sizes of a built site."""
+    """Verify the links, alts and picture sizes of a built site, and that none of its files is empty or cut."""
     from atlas.pages.check import check_site
 
     problems = check_site(_folder(site))

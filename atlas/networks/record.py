@@ -4,9 +4,7 @@ Found in a process of its own, ``python -m atlas.networks.record NETWORK [classe
 dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
-import contextlib
 import hashlib
-import json
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -15,9 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from atlas.canonical import canonical
-from atlas.errors import AtlasError, NetworkError
-from atlas.files import write_atomically
+from atlas.errors import NetworkError
+from atlas.files import recall, remember
 from atlas.networks import known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
@@ -79,13 +76,12 @@ def record(network: str, classes: bool = False) -> Record:
     if not is_path(network):
         family_of(network)
     place = _place(digest_of(network)[:32] if is_path(network) else network + "-classes" * classes)
-    try:
-        return _from_json(json.loads(place.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
-        apart = "tensorflow" not in sys.modules
-        found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
-    with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
-        write_atomically(place, canonical(asdict(found)).encode())
+    kept = recall(place)
+    if kept:
+        return _from_json(kept)
+    apart = "tensorflow" not in sys.modules
+    found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
+    remember(place, asdict(found))
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from atlas.errors import SiteError
-from atlas.files import is_abandoned, meant, write_atomically
+from atlas.files import flush_all, is_abandoned, meant, write_atomically
 
 FILES = "_/files.json"
 FORMAT = 2
@@ -64,14 +64,14 @@ class Writer:
         refuse_links(self.output, path.parent, self._folders)
         self.written[name] = Known(len(data), source)
         if path.is_symlink() or size_of(self.output, name) != len(data) or _read(path) != data:
-            write_atomically(path, data)
+            write_atomically(path, data, flush=False)
             self.changed += 1
 
     def fill(self, name: str, write: Callable[[BinaryIO], None], source: str) -> None:
         """Write a large file piece by piece, unless it is there and was made from just this."""
         if not self.has(name, source):
             refuse_links(self.output, (self.output / name).parent, self._folders)
-            write_atomically(self.output / name, write)
+            write_atomically(self.output / name, write, flush=False)
             self.written[name] = Known(size_of(self.output, name) or 0, source)
             self.changed += 1
 
@@ -163,6 +163,7 @@ class Ledger:
             raise SiteError(
                 f"{error.filename}: could not be removed: {error.strerror}; remove it, build again"
             ) from error
+        flush_all(self.output)  # the list says that all of it is there
         self._write(writer.written, inputs)
 
     def _remove(self, unwanted: set[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from atlas.errors import AtlasError
+from atlas.probes.sources import forget
 
 FORMATS = ("JPEG", "PNG", "WEBP")  # whatever a file's name says, nothing else is tried on it
 SMALLEST = 8  # pixels: an image with a shorter side has nothing to show
@@ -43,6 +44,7 @@ def open_image(path: str, size: int, crop: str, digest: str = "") -> np.ndarray:
     """
     with Path(path).open("rb") as file:
         if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            forget()
             raise OSError(errno.ESTALE, "changed while the build ran; build again", path)
         file.seek(0)
         return read_image(file, size, crop)
