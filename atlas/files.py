@@ -192,12 +192,13 @@ def meant(temporary: str) -> str | None:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether a file is a temporary one whose process has ended; of another machine's, whether it is a day old."""
+    """Whether a file is a temporary one whose process has ended, or one that is a day old: its process may be another
+    machine's, or, after a power cut, its number another process's."""
     found = _TEMPORARY.fullmatch(path.name)
     if not found:
         return False
-    if found["host"] == _HOST:
-        return not _is_alive(int(found["process"]))
+    if found["host"] == _HOST and not _is_alive(int(found["process"])):
+        return True
     try:
         return time.time() - path.stat().st_mtime > DAY
     except OSError:

@@ -181,3 +181,6 @@ def test_temporary_files_say_whose_they_are(tmp_path):
     path = files._written(tmp_path / "one", b"1")
     assert files.meant(path.name) == "one"
     assert not files.is_abandoned(path)
+    old = path.stat().st_mtime - files.DAY - 1
+    os.utime(path, (old, old))  # from before a power cut: another process has its number now
+    assert files.is_abandoned(path)
