@@ -34,7 +34,7 @@ IMAGES = ""  # in the place of a layer: the images themselves
 class Probing:
     """The images of a build, and how they are looked at: ``size`` px a side, by the network that ``identity`` names.
 
-    ``sources`` are in the order of their contents, as ``probes.sources`` finds them.
+    ``sources`` are in the order of their contents, as ``images.folders`` finds them.
     """
 
     identity: str

@@ -1,7 +1,7 @@
 """What runs in a worker: one batch, from channel numbers to entries in the store.
 
-A worker keeps one network and the last few kernels compiled on it. It puts each result into the store itself, the
-moment it is made, and answers with states only, no pixels.
+A worker keeps one network and the last few kernels compiled on it. It puts the results of a batch into the store
+itself, the moment they are made, and answers with states only, no pixels.
 """
 
 import functools
@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +37,7 @@ T = TypeVar("T")
 KERNELS_KEPT = 2
 STATES = ("activated", "raised", "made", "dead", "unraised")  # of an entry
 working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
-_keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
+_keeping = threading.Lock()  # held while entries are written, so that a worker that ends leaves no half-written file
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
             middle = len(jobs) // 2
             return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part, there)]
         return [failed(jobs[0], error)]
-    return [_keep(batch, store, job, rendering, there) for job, rendering in zip(jobs, renderings, strict=True)]
+    return _keep(batch, store, zip(jobs, renderings, strict=True), there)
 
 
 def failed(job: Job, error: Exception) -> Done:
@@ -169,10 +169,25 @@ def failed(job: Job, error: Exception) -> Done:
     return Done(job.key, job.channel, "failed", error=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
 
 
-def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: Container[str]) -> Done:
-    if rendering.state == "failed":
-        said = f"its numbers were not finite, also with {SEEDS} other seeds"
-        return Done(job.key, job.channel, "failed", error=said)
+def _keep(batch: Batch, store: Store, made: Iterable[tuple[Job, "Rendering"]], there: Container[str]) -> list[Done]:
+    """Keep what came of some jobs, all of it at once."""
+    done, entries = [], []
+    for job, rendering in made:
+        if rendering.state == "failed":
+            said = f"its numbers were not finite, also with {SEEDS} other seeds"
+            done.append(Done(job.key, job.channel, "failed", error=said))
+            continue
+        entry = _entry(batch, job, rendering)
+        if job.key in there:
+            entry = _with_what_was_there(store, entry)
+        entries.append(entry)
+        done.append(Done(job.key, job.channel, rendering.state, entry.checksum))
+    _check_photos(batch)
+    keep(store, *entries)
+    return done
+
+
+def _entry(batch: Batch, job: Job, rendering: "Rendering") -> Entry:
     record = rendering.record() | {
         "channel": job.channel,
         "kernel": KERNEL,
@@ -194,18 +209,13 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
         record["frames"] = {"every": batch.frame_every, "steps": rendering.framed, "columns": FRAME_COLUMNS}
     if job.channel is None and batch.recipe.photo:
         artefacts["photo"] = stored(ascended_photo(batch.recipe.photo, int(batch.recipe.size)))
-    entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
-    _check_photos(batch)
-    if job.key in there:
-        entry = _with_what_was_there(store, entry)
-    keep(store, entry)
-    return Done(job.key, job.channel, rendering.state, entry.checksum)
+    return Entry(job.key, record, lossless(rendering.picture), artefacts)
 
 
-def keep(store: Store, entry: Entry) -> None:
-    """Put an entry into the store, which a worker that ends meanwhile finishes."""
+def keep(store: Store, *entries: Entry) -> None:
+    """Put entries into the store, which a worker that ends meanwhile finishes. Only then may anybody hear of them."""
     with _keeping:
-        store.put(entry)
+        store.put(*entries)
 
 
 def _with_what_was_there(store: Store, entry: Entry) -> Entry:

@@ -4,7 +4,6 @@ Paths are plain strings here, since tens of thousands of them are looked at in e
 """
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -12,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from atlas import content
 from atlas.canonical import digest
 from atlas.errors import AtlasError, nearest
-from atlas.files import write_atomically
+from atlas.files import recall, remember
 from atlas.resources import DEMO, demo_images
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
@@ -146,6 +144,13 @@ def _below(folder: str) -> Iterator[str]:
                 above[path] = (*own, real)
 
 
+def forget() -> None:
+    """Forget what was in all images: it proved wrong of one, so the next build reads them again."""
+    for place in _cache().glob("*.json"):
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
 def readable(name: str) -> str:
     """A name as text, also where its bytes are none."""
     return os.fsencode(name).decode("utf-8", "replace")
@@ -153,9 +158,8 @@ def readable(name: str) -> str:
 
 def _digests(root: str, stamps: Stamps) -> dict[str, str]:
     """sha256 of each file by its name; empty for one that cannot be read."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
-    place = cache / f"{digest(os.path.realpath(root))[:32]}.json"
-    known = _remembered(place)
+    place = _cache() / f"{digest(os.path.realpath(root))[:32]}.json"
+    known = recall(place) or {}
     new = [
         name
         for name, stamp in stamps.items()
@@ -167,17 +171,12 @@ def _digests(root: str, stamps: Stamps) -> dict[str, str]:
     found = {name: read[name] if name in read else str(known[name][-1]) for name in stamps}
     if sure:
         rows = {name: [*stamps[name], value] for name, value in read.items() if value and name in sure}
-        with contextlib.suppress(AtlasError):  # it is read again next time
-            write_atomically(place, json.dumps({**known, **rows}).encode())
+        remember(place, {**known, **rows})
     return found
 
 
-def _remembered(place: Path) -> dict[str, list[Any]]:
-    try:
-        known = json.loads(place.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and all(isinstance(row, list) for row in known.values()) else {}
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
 
 
 def _stamp(path: str) -> content.Stamp | None:

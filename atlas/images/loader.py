@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from atlas.errors import AtlasError
+from atlas.images.folders import forget
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")  # whatever a file's name says, nothing else is tried on it
 KINDS = "JPEG, PNG, WebP, GIF, TIFF or BMP"
@@ -52,6 +53,7 @@ def open_image(path: str, size: int, crop: str, digest: str = "") -> np.ndarray:
     """
     with Path(path).open("rb") as file:
         if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            forget()
             raise OSError(errno.ESTALE, "changed while the build ran; build again", path)
         file.seek(0)
         return read_image(file, size, crop)

@@ -3,6 +3,7 @@
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ def fill_from_file(model: Any, path: Path) -> None:
         try:
             with hdf5.open_file(file, path) as opened:
                 filled = _fill(hdf5.pairs(opened, model, path), path)
-        except (KeyError, AttributeError, TypeError, RuntimeError) as error:  # what h5py raises at odd contents
-            raise WeightsError(f"{path}: expected a file of weights, received a damaged one ({error})") from error
+        except hdf5.DAMAGED as error:
+            raise WeightsError(
+                f"{path}: expected a file of weights, received a damaged one ({error}); fetch or save it again"
+            ) from error
         for weight in weights_of(model):
             if id(weight.variable) not in filled:
                 raise WeightsError(
@@ -116,7 +119,7 @@ def _inside(path: Path) -> io.BytesIO:
     try:
         with zipfile.ZipFile(path) as archive:
             return io.BytesIO(archive.read("model.weights.h5"))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(
             f"{path}: expected a .keras file with weights, received a damaged one ({error}); save it again"
         ) from error

@@ -13,6 +13,9 @@ from atlas.networks.graph import inner
 Pair = tuple[str, Any, Any]
 """A weight's name ``<layer>/<variable>``, its Keras variable, and the dataset in the file (None: the file has none)."""
 
+DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+"""What h5py raises at altered bytes. The format has no checksum of its own: altered values are other weights."""
+
 
 def check_links(file: Path | io.BytesIO, where: Path) -> None:
     """Refuse an HDF5 file that is damaged, or that holds anything but groups and plain arrays.
@@ -21,9 +24,14 @@ def check_links(file: Path | io.BytesIO, where: Path) -> None:
 
     Raises: WeightsError; ``where`` is the path it names.
     """
-    with open_file(file, where) as opened:
-        for name, found in _odd(opened):
-            raise WeightsError(f"{where}: expected plain arrays, received {found} at {name}; do not trust the file")
+    try:
+        with open_file(file, where) as opened:
+            for name, found in _odd(opened):
+                raise WeightsError(f"{where}: expected plain arrays, received {found} at {name}; do not trust the file")
+    except DAMAGED as error:
+        raise WeightsError(
+            f"{where}: expected a file of weights, received a damaged one ({error}); fetch or save it again"
+        ) from error
 
 
 def pairs(opened: Any, model: Any, where: Path) -> Iterator[Pair]:

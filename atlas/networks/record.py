@@ -4,8 +4,6 @@ Found in a process of its own, ``python -m atlas.networks.record NETWORK [classe
 dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
-import contextlib
-import json
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -13,10 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from atlas.canonical import canonical
 from atlas.content import file_digest
-from atlas.errors import AtlasError, NetworkError
-from atlas.files import write_atomically
+from atlas.errors import NetworkError
+from atlas.files import recall, remember
 from atlas.networks import foreign, known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
@@ -78,15 +75,14 @@ def record(network: str, classes: bool = False) -> Record:
         family_of(network)
     digest = digest_of(network) if is_path(network) else ""
     place = _place(digest[:32] or network + "-classes" * classes)
-    try:
-        return _from_json(json.loads(place.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
-        apart = "tensorflow" not in sys.modules
-        found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
+    kept = recall(place)
+    if kept:
+        return _from_json(kept)
+    apart = "tensorflow" not in sys.modules
+    found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
     if digest and digest_of(network) != digest:
         raise NetworkError(f"{network}: expected a file that stays as it is while it is read; try again")
-    with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
-        write_atomically(place, canonical(asdict(found)).encode())
+    remember(place, asdict(found))
     return found
 
 

@@ -178,7 +178,7 @@ def test_what_would_fail_every_batch_alike_is_raised_through(batch, tmp_path, mo
     with pytest.raises(WeightsError, match="expected a file of weights"):
         work(elsewhere(asked, ref=dataclasses.replace(asked.setting.ref, weights=str(tmp_path / "no.h5"))))
 
-    def refuse(self, entry):
+    def refuse(self, *entries):
         raise StoreError("the store is gone")
 
     monkeypatch.setattr(Store, "put", refuse)

@@ -10,6 +10,7 @@ from PIL import Image
 
 import atlas.resources
 from atlas import content
+from atlas.canonical import sealed, unsealed
 from atlas.errors import AtlasError
 from atlas.images import folders
 from atlas.images.folders import find_images, find_photos
@@ -174,7 +175,7 @@ def test_content_is_read_once_and_again_when_the_file_has_changed(tmp_path, read
     data = bytearray((folder / "1.png").read_bytes())
     data[-1] ^= 1  # of the same size
     (folder / "1.png").write_bytes(data)
-    os.utime(folder / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    os.utime(folder / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))  # as copies do: the time is no help
     again = find_images(str(folder))
     assert reads == ["1.png"]
     assert {one.digest for one in again} - {one.digest for one in first} == {sha256(data).hexdigest()}
@@ -198,6 +199,35 @@ def test_a_cache_of_garbage_is_no_cache(tmp_path, reads, garbage):
     cached.write_text(garbage)
     assert find_images(str(folder)) == first
     assert reads == ["0.png", "0.png"]
+
+
+def test_an_altered_cache_is_no_cache(tmp_path, reads):
+    folder = tmp_path / "folder"
+    write(folder / "0.png", noise(9, 9))
+    first = find_images(str(folder))
+    [cached] = (tmp_path / "cache").rglob("*.json")
+    whole = cached.read_bytes()
+    place = whole.index(first[0].digest.encode())
+    other = b"0" if whole[place : place + 1] != b"0" else b"1"
+    for data in (whole[:place] + other + whole[place + 1 :], whole[:-1], bytes(len(whole))):
+        cached.write_bytes(data)
+        assert find_images(str(folder)) == first
+        assert cached.read_bytes() == whole
+    assert reads == ["0.png"] * 4
+
+
+def test_a_digest_that_proves_wrong_is_not_believed_twice(tmp_path):
+    """A disk that gives back other bytes, of a file that nobody has written to."""
+    folder = tmp_path / "folder"
+    write(folder / "0.png", noise(9, 9))
+    [right] = find_images(str(folder))
+    [cached] = (tmp_path / "cache").rglob("*.json")
+    cached.write_bytes(sealed({"0.png": [*unsealed(cached.read_bytes())["0.png"][:-1], "0" * 64]}))
+    [wrong] = find_images(str(folder))
+    assert wrong.digest == "0" * 64
+    with pytest.raises(OSError, match="changed while the build ran; build again"):
+        open_image(wrong.path, 9, "middle", wrong.digest)
+    assert find_images(str(folder)) == (right,)
 
 
 def test_without_a_cache_folder_all_is_read_each_time(tmp_path, monkeypatch, reads):

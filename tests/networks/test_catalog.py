@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -96,10 +95,14 @@ def test_a_record_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert made == ["mobilenetv2"]
     (kept,) = (tmp_path / "cache/atlas/networks").iterdir()
     assert kept.name.startswith(f"mobilenetv2-keras{keras.__version__}-")
-    kept.write_text("{")
-    assert facts(NetworkRef("mobilenetv2", "imagenet")) == first
-    assert made == ["mobilenetv2"] * 2
-    assert json.loads(kept.read_text())["size"] == 224
+    whole = kept.read_bytes()
+    altered = [b"", b"{", whole[:-1], bytes(len(whole)), b'{"layers": []}', b'[{"name": "a"}]', b"null"]
+    altered += [whole.replace(b'"channels":96', b'"channels":97'), whole.replace(b'"size":224', b'"size":225')]
+    for count, data in enumerate(altered, 2):
+        kept.write_bytes(data)
+        assert facts(NetworkRef("mobilenetv2", "imagenet")) == first
+        assert made == ["mobilenetv2"] * count
+        assert kept.read_bytes() == whole
 
 
 def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
