@@ -1,5 +1,8 @@
 """The errors a user can meet. Each sentence says what was expected, what was received, where, and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class AtlasError(Exception):
     """A mistake or a misfortune that one clear sentence explains. The command line prints it and exits with 2."""
@@ -31,3 +34,9 @@ class DamagedError(StoreError):
 
 class SiteError(AtlasError):
     """An output folder that cannot be written, or that is not ours to write."""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """``; did you mean ...?`` with the nearest of some words, or nothing when none is near: the end of a sentence."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else ""

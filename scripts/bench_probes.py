@@ -34,11 +34,11 @@ from atlas.engine.mains import mains
 from atlas.engine.probing import IMAGES, Probing, looks
 from atlas.engine.study import study
 from atlas.engine.worker import Done
+from atlas.images.folders import find_images
+from atlas.images.loader import open_image
 from atlas.networks.catalog import facts
 from atlas.networks.weights import locate
-from atlas.probes.images import open_image
 from atlas.probes.look import TOGETHER, Probe
-from atlas.probes.sources import find_images
 from atlas.resources import DEMO
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
@@ -179,7 +179,7 @@ def search(out: Path, count: int) -> None:
     sources = find_images(asked.images, asked.limit, asked.seed)
     probing = Probing("bench", sources, asked, SHOWN)
     began = time.perf_counter()
-    setting = Setting(INCEPTION, weights.digest, store.address, 1, "cpu")
+    setting = Setting(INCEPTION, "inceptionv3", weights.digest, store.address, 1, "cpu")
     found = findings(mains(Plan(INCEPTION, tuple(groups)), done), setting, probing)
     shown = [one.layer for one in found] + [IMAGES]
     for work in (*looks(probing, shown, setting, store), *found):

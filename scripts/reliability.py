@@ -1,9 +1,10 @@
-"""Put the engine's promises to the test: builds that are killed, beside each other, in trouble, and asked for nonsense.
+"""Put the engine's promises to the test: builds that are killed, robbed of their power, beside each other, in trouble,
+and asked for nonsense.
 
-    python scripts/reliability.py OUT [--only kills,two,trouble,fuzz] [--kills 50]
+    python scripts/reliability.py OUT [--only kills,power,two,trouble,fuzz,flush] [--kills 50] [--cuts 20]
 
-Prints one table as Markdown. Everything runs for real, in processes of its own. It takes about a quarter of an hour on
-two cores, and mounts a small disk, so it runs as root.
+Prints one table as Markdown. Everything runs for real, in processes of its own. It takes about half an hour on two
+cores, and mounts small disks, so it runs as root. ``flush`` measures time, so nothing else should run then.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -19,9 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
+from power import Disk, Found, built_on, cuts
 from promises import Row, atlas, contents, members, table, write
 
 ORPHANS = 5.0  # seconds that a worker may outlive its build
+AFTER = 5  # power cuts after the end of a build, within as many seconds
+UNFLUSHED = """
+import os, atlas.files
+atlas.files._flush_one = atlas.files.flush_all = os.fsync = lambda _: None
+"""  # what Python runs first in every process of a build that flushes nothing
 
 
 def kills(out: Path, given: argparse.Namespace) -> Iterator[Row]:
@@ -65,6 +73,67 @@ def kills(out: Path, given: argparse.Namespace) -> Iterator[Row]:
     yield "its site is the undisturbed one, byte for byte", "yes" if same else "no", "yes"
     yield "temporary files left", str(len(left)), "0"
     yield f"workers alive {ORPHANS:g} s after a kill", str(orphans), "0"
+
+
+def power(out: Path, given: argparse.Namespace) -> Iterator[Row]:
+    """One build on a small disk of its own that is copied at random moments, against one that nothing happened to."""
+    layers = [{"name": name, "channels": "0-31"} for name in ("mixed0", "mixed1")]
+    recipes = {"main": {"size": 76, "steps": 8}}
+    asked = {"layers": layers, "recipes": recipes, "compute": {"batch": 4}}
+    write(out / "calm", **asked)
+    calm = atlas(out / "calm", "build", "atlas.yaml", "--quiet")
+    began = time.time()
+    calm.communicate()
+    lasted, draw = time.time() - began, random.Random(0)
+    first = min(path.stat().st_mtime for path in (out / "calm").glob(".atlas/v1/entries/*/*")) - began
+    site = contents(out / "calm" / "site")
+    with Disk(out / "disk.img", out / "disk").format() as disk:
+        write(disk.folder, **asked)
+        os.sync()
+        moments = [draw.uniform(first, lasted) for _ in range(given.cuts)]
+        copies = list(cuts(disk, out / "log", moments, [draw.uniform(0, AFTER) for _ in range(AFTER)]))
+    found = [built_on(copy, out / "copy", site) for copy in copies]
+    during = sum(not copy.ended for copy in copies)
+    for number, one in enumerate(found):
+        for what in one.broken:
+            print(f"copy {number}: {what}", file=sys.stderr)
+    told = f"{during} power cuts of a build of {len(site):,} files, {len(copies) - during} after its end"
+    yield (
+        f"{told}: pictures called kept; not whole",
+        f"{sum(one.kept for one in found):,}; {_sum(found, 'lost')}",
+        "; 0",
+    )
+    yield "files left empty; not named by verify or check", f"{_sum(found, 'empty')}; {_sum(found, 'unnamed')}", "; 0"
+    good = sum(not one.broken for one in found)
+    yield "next build ends in the undisturbed site; after the end all was there", f"{good} of {len(found)}", "all"
+
+
+def _sum(found: list[Found], name: str) -> str:
+    return f"{sum(getattr(one, name) for one in found):,}"
+
+
+def flush(out: Path, given: argparse.Namespace) -> Iterator[Row]:
+    """What it costs that the disk is waited for: builds in turns with ones that never wait."""
+    (out / "unflushed").mkdir(parents=True, exist_ok=True)
+    (out / "unflushed" / "sitecustomize.py").write_text(UNFLUSHED)
+    layers = [{"name": name, "channels": "0-127"} for name in ("mixed0", "mixed1", "mixed2", "mixed3")]
+    asked = {"layers": layers, "recipes": {"main": {"size": 128, "steps": 64}}}
+    seconds: dict[str, list[float]] = {"": [], str(out / "unflushed"): []}
+    for turn in range(given.turns):
+        for path, taken in seconds.items():
+            place = out / f"flush-{turn}-{bool(path)}"
+            write(place, **asked)
+            began = time.monotonic()
+            run = atlas(place, "build", "atlas.yaml", "--quiet", path=path)
+            run.communicate()
+            taken.append(time.monotonic() - began)
+            assert run.returncode == 0
+    flushed, without = map(statistics.median, seconds.values())
+    yield (
+        f"512 pictures, 128 px, 64 steps: {flushed:.0f} s, over the time without a flush",
+        f"{flushed / without:.3f}",
+        "<= 1.02",
+    )
 
 
 def two(out: Path, given: argparse.Namespace) -> Iterator[Row]:
@@ -125,7 +194,10 @@ def fuzz(out: Path, given: argparse.Namespace) -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Put the engine's promises to the test.")
     parser.add_argument("--kills", type=int, default=50)
-    table({"kills": kills, "two": two, "trouble": trouble, "fuzz": fuzz}, parser)
+    parser.add_argument("--cuts", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=3)
+    sections = {"kills": kills, "power": power, "two": two, "trouble": trouble, "fuzz": fuzz, "flush": flush}
+    table(sections, parser)
 
 
 if __name__ == "__main__":

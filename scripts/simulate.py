@@ -25,8 +25,8 @@ from atlas.store.store import Store
 
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 CHANNELS = 16  # of a batch
-SETTING = Setting(NetworkRef("simulated", "random"), "", "", 1, "cpu")
-EMPTY = Batch(SETTING, "simulated", "", "", "", Recipe(size=128), (), (), 0)
+SETTING = Setting(NetworkRef("simulated", "random"), "simulated", "", "", 1, "cpu")
+EMPTY = Batch(SETTING, "", "", "", Recipe(size=128), (), (), 0)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
-from atlas.api.ask import ask, loaded, only
+from atlas.api.ask import ask_layer, loaded, whole
 from atlas.api.guest import guest
 from atlas.api.images import Exemplars, exemplars, one_part
-from atlas.api.pictures import maximize
+from atlas.api.pictures import Maximized, maximize
 from atlas.ascent.render import Rendering
 from atlas.errors import NetworkError
 from atlas.networks.class_names import class_names
@@ -34,9 +34,9 @@ class Label:
     euclid: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
-    """All that was found out of a channel.
+    """All that was found out of a channel. ``network`` is an id, or the path of a file.
 
     ``score_below`` and ``peak_below`` are the shares of images whose mean and whose largest activation stay below the
     picture's. ``labels`` come nearest first, by 1 minus the cosine of mean activations. ``together`` are channels of
@@ -46,9 +46,10 @@ class Explanation:
     What does not apply is empty.
     """
 
+    network: str
     layer: str
     channel: int
-    picture: Rendering
+    picture: Maximized
     images: Exemplars
     score: float
     peak: float
@@ -69,7 +70,7 @@ class Explanation:
 def explain(
     network: str | Path,
     layer: str,
-    channel: int,
+    channel: SupportsIndex,
     images: str | Path,
     *,
     weights: str | None = None,
@@ -89,17 +90,20 @@ def explain(
 
     Raises: ConfigError with every problem in the arguments; AtlasError when there are no images that can be shown.
     """
-    asked = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
-    request = ask(network, layer, channel, {"base": recipe, **changes}, **asked, class_names=names)
-    facts, net = only(request).facts, loaded(request)
-    found = exemplars(network, layer, images, channel, k=SAID, limit=limit, seed=seed, **asked)
-    picture = maximize(network, layer, channel, recipe=recipe, **asked, **changes)
+    channel = whole(channel, "channel")
+    given = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
+    asked = ask_layer(network, layer, channel, {"base": recipe, **changes}, **given, class_names=names)
+    request, facts = asked.request, asked.layer.facts
+    net = loaded(request)
+    found = exemplars(network, layer, images, channel, k=SAID, limit=limit, seed=seed, **given)
+    picture = maximize(network, layer, channel, recipe=recipe, **given, **changes)
     own = respond(net.cut(facts.name), [picture.picture])
     parts = one_part(found.numbers, found.looked)
     with_it = company(parts, range(facts.channels))[0]
     called, raises, lowers = _classes(net, facts.name, channel, picture, class_names(request.ref, request.class_names))
     below, excited, inhibited, note = _weights(net, facts.name, channel)
     return Explanation(
+        network=request.ref.network,
         layer=facts.name,
         channel=channel,
         picture=picture,

@@ -1,60 +1,74 @@
 """Pictures of channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
-import numpy as np
-
-from atlas.api.ask import ask, loaded, only
+from atlas.api.ask import RECIPE, ask_layer, loaded, whole
 from atlas.api.guest import guest
 from atlas.ascent.render import Rendering
 from atlas.ascent.show import renderings
 from atlas.errors import AtlasError
 
 
-@overload
-def maximize(network: str | Path, layer: str, channels: int | None = None, **options: Any) -> Rendering: ...
+@dataclass(frozen=True, eq=False, repr=False)
+class Maximized(Rendering):
+    """A rendering and what it is of: ``network`` is an id, or the path of a file; ``layer`` a layer's name."""
+
+    network: str
+    layer: str
+
+    def __repr__(self) -> str:
+        what = f"{self.network} {self.layer} {self.channel}"
+        return f"<{what}: {self.state}, score {self.score['end']:.4g}, {self.picture.shape[0]} px>"
 
 
 @overload
-def maximize(network: str | Path, layer: str, channels: Sequence[int], **options: Any) -> list[Rendering]: ...
+def maximize(network: str | Path, layer: str, channels: SupportsIndex | None = None, **options: Any) -> Maximized: ...
+
+
+@overload
+def maximize(
+    network: str | Path, layer: str, channels: Iterable[SupportsIndex] | str, **options: Any
+) -> list[Maximized]: ...
 
 
 @guest
 def maximize(
     network: str | Path,
     layer: str,
-    channels: int | Sequence[int] | None = None,
+    channels: SupportsIndex | Iterable[SupportsIndex] | str | None = None,
     *,
     recipe: str = "default",
     weights: str | None = None,
     preprocessing: Any = None,
     classes: bool | None = None,
-    frame_every: int = 0,
+    frame_every: SupportsIndex = 0,
     **changes: Any,
-) -> Rendering | list[Rendering]:
+) -> Maximized | list[Maximized]:
     """The picture that excites a channel most, by gradient ascent; of several channels, one for each.
 
     The same arguments give the same bytes as a build of atlas does.
 
-    Parameters: ``network`` is an id such as ``"vgg19"`` or the path of a ``.keras`` file; ``channels`` is one channel,
-    several, or None for a recipe of whole layers; ``recipe`` is the recipe that is taken, and every further argument
-    changes it (``size=224, steps=64, objective={"name": "neuron"}``, see docs/recipes.md); ``weights``,
+    Parameters: ``network`` is an id such as ``"vgg19"`` or the path of a ``.keras`` file, of which what it holds now
+    counts; ``layer`` is the name of one layer; ``channels`` is one whole number of any kind, several, runs of them such
+    as ``"0-63,100"``, or None for a recipe of whole layers; ``recipe`` is the recipe that is taken, and every further
+    argument changes it (``size=224, steps=64, objective={"name": "neuron"}``, see docs/recipes.md); ``weights``,
     ``preprocessing`` and ``classes`` mean what they mean in a configuration; ``frame_every`` keeps a frame every so
     many steps, 0 none.
 
     Returns renderings, see ``atlas.ascent.render.Rendering``: ``picture (size, size, 3) uint8``, ``score``, ``trace``,
-    ``maps``, ``frames``, ``state`` (activated, dead) and more.
+    ``maps``, ``frames``, ``state`` (activated, dead) and more, with the names of their ``network`` and ``layer``.
 
     Raises: ConfigError with every problem in the arguments; NetworkError and WeightsError, each with one sentence.
     """
-    asked = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
-    request = ask(network, layer, channels, {"base": recipe, **changes}, **asked)
-    one = only(request)
-    if channels is None and not one.recipes["shown"].whole:
+    every = whole(frame_every, "frame_every")
+    given = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
+    asked = ask_layer(network, layer, channels, {"base": recipe, **changes}, **given)
+    shown = asked.layer.recipes[RECIPE]
+    if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
-    alone = channels is None or np.ndim(channels) == 0
-    wanted = one.channels if alone else np.asarray(channels).tolist()
-    made = renderings(loaded(request), one.facts.name, wanted, one.recipes["shown"], frame_every)
-    return made[0] if alone else made
+    made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every)
+    named = [Maximized(**vars(one), network=asked.request.ref.network, layer=layer) for one in made]
+    return named[0] if asked.alone else named

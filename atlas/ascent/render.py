@@ -17,7 +17,7 @@ UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is ma
 GREY = 128  # mid-grey in 8 bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """One finished job: its picture with its numbers, and those of its repeats.
 
@@ -41,7 +41,7 @@ class Rendering:
     seed: int
     score: dict[str, float]
     maximum: dict[str, float]
-    attempts: int = 1
+    attempts: int
 
     @property
     def picture(self) -> np.ndarray:
@@ -142,6 +142,7 @@ def _rendering(
         seed=seed,
         score=score,
         maximum=maximum,
+        attempts=kernel.recipe.attempts,
     )
 
 

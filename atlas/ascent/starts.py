@@ -1,12 +1,11 @@
 """What an ascent begins from: noise, a flat colour, or a photo."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from atlas.errors import AtlasError
+from atlas.images.loader import open_photo
 
 # Mean colour of ImageNet in BGR that VGG's own preprocessing takes off, in [0, 255] (Simonyan & Zisserman 2014).
 CAFFE_MEANS = np.array([103.939, 116.779, 123.68], np.float32)
@@ -35,16 +34,7 @@ def start_picture(start: str, size: int, generator: np.random.Generator) -> np.n
 
 def photo(path: Path, size: int) -> np.ndarray:
     """A photo ``(size, size, 3) float32 in [0, 1]``, upright, its middle cropped to a square. Raises AtlasError."""
-    try:
-        large = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)  # twice is refused
-        with large, Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-            fitted = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
-            return np.asarray(fitted, np.float32) / np.float32(255)
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise AtlasError(
-            f"{path}: expected a photo (JPEG, PNG, WebP), received a file that is none: {error}"
-        ) from error
+    return open_photo(path, size).astype(np.float32) / np.float32(255)
 
 
 def resized(picture: np.ndarray, size: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import typer
 
 from atlas.cli import options
 from atlas.errors import AtlasError
+from atlas.spec.facts import is_path
 
 NETWORK, CHANNELS = "inceptionv3", "16"  # what is offered
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to write, which ends in .yaml.")]
@@ -88,7 +89,7 @@ def _asked() -> dict[str, str]:
 
     wish: dict[str, str] = {}
     _ask(wish, "network", "Network", NETWORK)
-    if wish["network"].endswith(".keras"):
+    if is_path(wish["network"]):
         _ask(wish, "preprocessing", "Its preprocessing: tf, caffe, torch or none", "tf")
     names = [layer["name"] for layer in sound(wish)[1]["layers"]]
     _ask(wish, "layers", "Layers, by names or patterns, or all", ", ".join(dict.fromkeys(names)))
@@ -101,7 +102,7 @@ def _ask(wish: dict[str, str], key: str, question: str, default: str) -> None:
 
     while key not in wish:
         answer = str(typer.prompt(question, default=default)).strip()
-        own = {"preprocessing": "tf"} if answer.endswith(".keras") else {}  # which is asked next
+        own = {"preprocessing": "tf"} if is_path(answer) else {}  # which is asked next
         try:
             sound(own | wish | {key: answer})
             wish[key] = answer

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from atlas.cli import options
+from atlas.cli import options, tables
 from atlas.errors import AtlasError
 from atlas.runtime import start_tensorflow
+from atlas.spec.facts import is_path
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
 
@@ -38,21 +39,16 @@ def layers(
     if as_json:
         typer.echo(json.dumps({"network": known.id, "title": known.title, "layers": rows}))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("layer", "left"), ("kind", "left"), ("channels", "right"), ("receptive field", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        field = "whole picture" if row["receptive_field"] is None else f"{row['receptive_field']} px"
-        style = None if row["feature"] else "dim"
-        table.add_row(str(row["layer"]), str(row["kind"]), str(row["channels"]), field, style=style)
-    console = Console(highlight=False)
-    console.print(table)
+    fields = ["whole picture" if one.receptive_field is None else f"{one.receptive_field} px" for one in known.layers]
+    tables.show(
+        ("layer", "kind", "channels", "receptive field"),
+        [(one.name, one.kind, one.channels, field) for one, field in zip(known.layers, fields, strict=True)],
+        left=2,
+        dim=[place for place, one in enumerate(known.layers) if not one.feature],
+    )
     features = known.feature_layers
     total = sum(layer.channels for layer in features)
-    console.print(f"\n{known.title}: {total:,} channels in {len(features)} feature layers", soft_wrap=True)
+    typer.echo(f"\n{known.title}: {total:,} channels in {len(features)} feature layers")
 
 
 def show(
@@ -107,7 +103,7 @@ def show(
         },
         catalog(),
     )
-    asked = request.layers[0]
+    asked = request.only(layer)
     if channels is None and not asked.recipes["shown"].whole:
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     start_tensorflow(1)  # as a build's workers do: the same bytes
@@ -122,4 +118,4 @@ def show(
 
 
 def _path_or_id(network: str) -> str:
-    return str(Path(network).resolve()) if network.endswith(".keras") else network
+    return str(Path(network).resolve()) if is_path(network) else network

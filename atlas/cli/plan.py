@@ -5,7 +5,7 @@ import time
 
 import typer
 
-from atlas.cli import options
+from atlas.cli import options, tables
 from atlas.cli.prepare import prepare
 from atlas.cli.progress import duration
 
@@ -49,20 +49,12 @@ def plan(
         said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
         typer.echo(json.dumps(said | {"groups": rows}))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("layer", "recipe", "size", "steps", "channels", "cached"):
-        table.add_column(name, justify="left" if name in ("layer", "recipe") else "right")
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in ("layer", "recipe", "size", "steps", "channels", "cached")))
-    console = Console(highlight=False)
-    console.print(table)
+    columns = ("layer", "recipe", "size", "steps", "channels", "cached")
+    tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
     total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {missing:,} to render"
     by = "at the speed of the last build" if measured else "at a guess"
     about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
-    console.print(f"\n{total}{about}", soft_wrap=True)
+    typer.echo(f"\n{total}{about}")
 
 
 def status(

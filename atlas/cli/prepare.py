@@ -110,7 +110,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
 def _probing(request: Any, weights_digest: str) -> Any:
     """The images that a request names, found and read."""
     from atlas.engine.probing import Probing
-    from atlas.probes.sources import find_images
+    from atlas.images.folders import find_images
     from atlas.spec.plan import seen_by
 
     probes = request.probes
@@ -121,8 +121,8 @@ def _probing(request: Any, weights_digest: str) -> Any:
 def _photos(request: Any, identity: str) -> Any:
     """Those of the images whose maps are shown, None where there are none, or where no image may be shown."""
     from atlas.engine.photos import Photos, layers_before
+    from atlas.images.folders import find_photos
     from atlas.networks.weights import available
-    from atlas.probes.sources import find_photos
     from atlas.spec.probing import PHOTOS
 
     probes = request.probes

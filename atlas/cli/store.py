@@ -34,15 +34,18 @@ def ls(store: StoreArgument = ".atlas", as_json: options.JsonOption = False) -> 
         return
     for row in rows:
         typer.echo(f"{row['entries']:>9,}  {_size(row['bytes']):>9}  {row['atlas']}")
+    for row in rows:
+        if "fault" in row:
+            typer.echo(f"atlas: {row['fault']}", err=True)
 
 
 @app.command("verify")
 def verify(store: StoreArgument = ".atlas", repair: RepairOption = False, as_json: options.JsonOption = False) -> None:
-    """Read every entry whole and name the damaged ones; exit code 1 when there are some."""
-    from atlas.store.care import verified
+    """Read every entry and every atlas's record whole and name the damaged ones; exit code 1 when there are some."""
+    from atlas.store.care import verified, verified_atlases
     from atlas.store.store import Store
 
-    place, bad, unread, count = Store(store), 0, 0, 0
+    place, bad, unread, count, records = Store(store), 0, 0, 0, 0
     for one in verified(place):
         count += 1
         bad += one.damaged
@@ -51,14 +54,23 @@ def verify(store: StoreArgument = ".atlas", repair: RepairOption = False, as_jso
             typer.echo(json.dumps({"key": one.key, "fault": one.fault}) if as_json else one.fault)
         if one.damaged and repair:
             place.drop(one.key)
+    for one in verified_atlases(place):
+        records += one.damaged
+        unread += bool(one.fault) and not one.damaged
+        if one.fault:
+            typer.echo(json.dumps({"atlas": one.key, "fault": one.fault}) if as_json else one.fault)
+        if one.damaged and repair:
+            place.drop_atlas(one.key)
     if as_json:
-        found = {"entries": count, "damaged": bad, "unread": unread, "deleted": repair}
+        found = {"entries": count, "damaged": bad, "records": records, "unread": unread, "deleted": repair}
         typer.echo(json.dumps({"event": "done"} | found))
     else:
-        what = f"{bad:,} damaged" + (" and deleted" if repair and bad else "") if bad or unread else "all of them whole"
+        gone = " and deleted" if repair else ""
+        what = f"{bad:,} damaged{gone if bad else ''}" if bad or unread else "all of them whole"
+        what += f", and {records:,} damaged record{'s' * (records > 1)} of an atlas{gone}" if records else ""
         more = f", {unread:,} could not be read and were left alone" if unread else ""
         typer.echo(f"{count:,} entries read, {what}{more}")
-    if bad or unread:
+    if bad or unread or records:
         raise typer.Exit(1)
 
 

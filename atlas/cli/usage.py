@@ -100,7 +100,7 @@ def _value(error: Any) -> str:
 
 
 def _near(word: str, words: Sequence[str]) -> str:
-    from atlas.spec.problems import nearest
+    from atlas.errors import nearest
 
     return nearest(word, words) if len(word) > 2 else ""
 

@@ -11,11 +11,11 @@ from atlas.errors import AtlasError, ConfigError
 from atlas.networks.answers import catalog
 from atlas.resources import DEMO
 from atlas.spec.config import parse_channels
+from atlas.spec.facts import is_path
 from atlas.spec.load import WEIGHTS, check_request, read_request
 from atlas.spec.request import Request
 from atlas.spec.starter import SCHEMA, chosen, spread, starter
 
-OWN = ".keras"
 KEYS = re.compile(  # of those that are options
     r"^(probes\.)?(?P<key>title|network|weights|preprocessing|layers|images)(\[\d+\])?(?P<inner>\.\w+)?: "
 )
@@ -55,7 +55,7 @@ def sound(wish: Mapping[str, str]) -> tuple[Request, dict[str, Any]]:
     data |= {"probes": {"images": wish["images"]}} if "images" in wish else {}
     asked = [name.strip() for name in wish.get("layers", "").split(",") if name.strip()]
     named = {"layers": asked} if asked and asked != ["all"] else {}
-    own = data["network"].endswith(OWN) or "/" in data["network"]
+    own = is_path(data["network"])
     kinds = [{}] if own or "weights" in data else [{"weights": "embedded"}, {"weights": "imagenet"}]
     for place, kind in enumerate(kinds):
         try:

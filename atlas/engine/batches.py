@@ -19,10 +19,12 @@ SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as
 
 @dataclass(frozen=True)
 class Setting:
-    """With what work is done, the same for all of a build: a network whose weights' values ``weights_digest`` names, a
-    store's address, the ``threads`` that a worker has, and a ``device``, which is auto, cpu or gpu."""
+    """With what work is done, the same for all of a build: a network by its id ``network``, which tells files apart by
+    their content, and whose weights' values ``weights_digest`` names; a store's address, the ``threads`` that a worker
+    has, and a ``device``, which is auto, cpu or gpu."""
 
     ref: NetworkRef
+    network: str
     weights_digest: str
     store: str
     threads: int
@@ -33,12 +35,12 @@ class Setting:
 class Batch:
     """Some jobs of one layer and one recipe, with all that a worker anywhere needs to do them. Small and picklable.
 
-    ``network`` is its id, ``activation`` the layer's activation function. ``record`` names what is kept beside the
-    pictures; a frame is kept every ``frame_every`` steps, 0 for none.
+    ``activation`` is the layer's activation function. ``record`` names what is kept beside the pictures; a frame is
+    kept every ``frame_every`` steps, 0 for none. ``photos`` are the recipe's, each with what named its pixels when it
+    was planned.
     """
 
     setting: Setting
-    network: str
     layer: str
     activation: str
     recipe_name: str
@@ -46,6 +48,7 @@ class Batch:
     jobs: tuple[Job, ...]
     record: tuple[str, ...]
     frame_every: int
+    photos: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

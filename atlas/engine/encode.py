@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from atlas.images.loader import open_photo
+
 FRAME_COLUMNS = 8
 SHOWN = 82  # quality of real images on the pages
 PASSED = 85  # of those that are only kept to make the pages' sheets of
@@ -40,9 +42,7 @@ def frame_sheet(frames: np.ndarray) -> bytes:
 
 def ascended_photo(path: str, size: int) -> bytes:
     """The photo that an ascent began with, or went along, as it saw it; without the file's metadata."""
-    from atlas.ascent.starts import photo
-
-    return lossy(np.rint(photo(Path(path), size) * 255).astype(np.uint8))
+    return lossy(open_photo(Path(path), size))
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -20,8 +20,8 @@ import tenacity
 from atlas import __version__
 from atlas.errors import AtlasError
 from atlas.files import write_atomically
+from atlas.images.loader import UnfitError, read_image
 from atlas.microscope import PICTURES, Microscope, picture
-from atlas.probes.images import UnfitError, read_image
 
 USER_AGENT = f"atlas-microscope/{__version__} (one request at a time, each picture once)"
 PAUSE = 0.5  # seconds between two requests

@@ -1,11 +1,10 @@
 """The log of a run, as lines of JSON in the store: what ``atlas status`` reads, and what shows that a build is alive.
 
 The first line is the ``run``: its atlas, its machine, how many pictures there are and are missing. Then a ``batch`` for
-each that ended, a ``beat`` where nothing else was written for a while, and at last the ``end``.
+each that ended, a ``beat`` where nothing else was written for a while, and at last the ``end``. Each line has its own
+checksum; a line that is cut or altered is left out.
 """
 
-import contextlib
-import json
 import os
 import socket
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from atlas.canonical import sealed, unsealed
 from atlas.errors import AtlasError
 from atlas.store.store import Store
 
@@ -21,6 +21,28 @@ RUNS = "v1/runs"
 FLUSH = 5.0  # seconds between two writes
 BEAT = 30.0  # seconds after which a build that is alive has written something
 LOST = 120.0  # seconds of silence after which it is not
+SAID: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "run": {
+        "atlas": str,
+        "host": str,
+        "process": int,
+        "pictures": int,
+        "missing": int,
+        "flop": (int, float),
+    },
+    "batch": {
+        "layer": str,
+        "recipe": str,
+        "made": int,
+        "dead": int,
+        "failed": int,
+        "seconds": (int, float),
+        "flop": (int, float),
+    },
+    "beat": {},
+    "end": {"state": str},
+}
+"""What each kind of line says: lines from before there were checksums are taken only where they say all of it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +93,7 @@ class Log:
         began = time.time()
         self._store = store
         self._path = f"{RUNS}/{int(1000 * began)}-{socket.gethostname()}-{os.getpid()}.jsonl"
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.write("run", host=socket.gethostname(), process=os.getpid(), **about)
@@ -81,7 +103,7 @@ class Log:
     def write(self, event: str, **said: Any) -> None:
         """Add a line."""
         with self._lock:
-            self._lines.append(json.dumps({"at": round(time.time(), 3), "event": event} | said) + "\n")
+            self._lines.append(sealed({"at": round(time.time(), 3), "event": event} | said) + b"\n")
 
     def end(self, state: str) -> None:
         """The last line."""
@@ -108,7 +130,7 @@ class Log:
         if not lines:
             return
         try:
-            self._store.place.append(self._path, "".join(lines).encode())
+            self._store.place.append(self._path, b"".join(lines))
         except AtlasError:  # it is tried again with the next lines
             with self._lock:
                 self._lines = lines + self._lines
@@ -133,7 +155,17 @@ def measured_speed(store: Store) -> float:
 
 def _lines(store: Store, path: str) -> Iterator[dict[str, Any]]:
     """The lines that are whole; none of a log that was just deleted."""
-    with contextlib.suppress(FileNotFoundError):
-        for line in store.place.read(path).splitlines():
-            with contextlib.suppress(ValueError):  # its last line is being written
-                yield json.loads(line)
+    try:
+        data = store.place.read(path)
+    except FileNotFoundError:
+        return
+    for text in data.split(b"\n"):
+        line = unsealed(text, old=True)
+        if line and _says_all(line):
+            yield line
+
+
+def _says_all(line: dict[str, Any]) -> bool:
+    said = SAID.get(str(line.get("event")))
+    wanted = None if said is None else {"at": (int, float), **said}
+    return wanted is not None and all(isinstance(line.get(name), kind) for name, kind in wanted.items())

@@ -12,9 +12,9 @@ import numpy as np
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
 from atlas.engine.encode import lossy
-from atlas.probes.images import UnfitError, open_image
+from atlas.images.folders import Source
+from atlas.images.loader import UnfitError, open_image
 from atlas.probes.maps import feature_maps
-from atlas.probes.sources import Source
 from atlas.spec.facts import NetworkFacts
 from atlas.spec.plan import Job
 from atlas.store.entry import Entry

@@ -4,7 +4,7 @@ under a key of the images' contents: images that stay are looked at once."""
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
 from atlas.engine.encode import quick, stored
-from atlas.engine.worker import network as loaded
+from atlas.engine.worker import traced
+from atlas.images.folders import Source
 from atlas.probes.look import Probe, pictures
-from atlas.probes.sources import Source
 from atlas.spec.plan import Job
 from atlas.spec.probing import Probes
 from atlas.store.entry import Entry
@@ -34,7 +34,7 @@ IMAGES = ""  # in the place of a layer: the images themselves
 class Probing:
     """The images of a build, and how they are looked at: ``size`` px a side, by the network that ``identity`` names.
 
-    ``sources`` are in the order of their contents, as ``probes.sources`` finds them.
+    ``sources`` are in the order of their contents, as ``images.folders`` finds them.
     """
 
     identity: str
@@ -118,7 +118,7 @@ class Look(Study):
             skipped[str(self.sources.index(source))] = why
 
         layers = tuple(layer for layer in keys if layer != IMAGES)
-        probe = _probe(self.setting, layers, self.size, self.options.exemplars) if layers else None
+        probe = self._probe(layers) if layers else None
         numbers, found = probe.look(read()) if probe else (np.array([one for some, _ in read() for one in some]), {})
         record = {LOOK: VERSION, "skipped": skipped}
         for layer in layers:
@@ -128,11 +128,11 @@ class Look(Study):
         if IMAGES in keys:
             yield Entry(keys[IMAGES], record, b"", kept)
 
-
-@lru_cache(maxsize=1)
-def _probe(setting: Setting, layers: tuple[str, ...], size: int, exemplars: int) -> Probe:
-    """The probe that a worker keeps from part to part: its graph is traced once."""
-    return Probe(loaded(setting.ref, setting.weights_digest).cuts(layers, size), size, exemplars)
+    def _probe(self, layers: tuple[str, ...]) -> Probe:
+        """The probe that a worker keeps from part to part: its graph is traced once."""
+        size, exemplars = self.size, self.options.exemplars
+        what = ("probe", layers, size, exemplars)
+        return traced(self.setting, what, lambda network: Probe(network.cuts(layers, size), size, exemplars))
 
 
 def looks(probing: Probing, layers: Sequence[str], setting: Setting, store: Store) -> list[Look]:

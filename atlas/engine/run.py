@@ -111,7 +111,7 @@ class Build:
     def setting(self, plan: Plan) -> Setting:
         """With what all work of the build is done."""
         threads, device = self.compute.threads_per_worker, self.compute.device
-        return Setting(plan.ref, self.weights_digest, self.store.address, threads, device)
+        return Setting(plan.ref, self.network, self.weights_digest, self.store.address, threads, device)
 
 
 def to_study(plan: Plan, outcome: Outcome, build: Build) -> list[Study]:
@@ -233,7 +233,6 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
     return [
         Batch(
             setting=build.setting(plan),
-            network=build.network,
             layer=group.layer.name,
             activation=group.layer.activation,
             recipe_name=group.recipe_name,
@@ -241,6 +240,7 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
             jobs=jobs,
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
+            photos=group.photos,
         )
         for group, jobs in cut(missing, compute.batch, worker_count(compute), gpu=bool(_gpus(compute)))
     ]

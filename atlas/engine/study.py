@@ -39,7 +39,7 @@ def found_before(jobs: Sequence[Job], store: Store) -> dict[str, Done]:
 def _tried(work: Study, store: Store, missing: Sequence[Job]) -> list[Done]:
     done: dict[str, Done] = {}
     try:
-        loaded = network(work.setting.ref, work.setting.weights_digest)
+        loaded = network(work.setting)
         for entry in work.entries(loaded, store, missing):
             keep(store, entry)
             done[entry.key] = Done(entry.key, None, FOUND, entry.checksum)

@@ -13,8 +13,8 @@ from atlas.canonical import digest
 from atlas.engine.batches import Setting, Study
 from atlas.engine.encode import lossy, pixels, stored
 from atlas.engine.mains import Mains
-from atlas.probes.images import UnfitError, open_image
-from atlas.probes.sources import Source
+from atlas.images.folders import Source
+from atlas.images.loader import UnfitError, open_image
 from atlas.probes.theirs import Theirs
 from atlas.probes.versus import BEYOND, FEWEST, FIRST, VERDICTS, VERSION, Crowd, layer_verdict, versus
 from atlas.spec.plan import Job

@@ -1,7 +1,7 @@
 """What runs in a worker: one batch, from channel numbers to entries in the store.
 
-A worker keeps the network and the last few compiled kernels. It puts each result into the store itself, the moment it
-is made, and answers with states only, no pixels.
+A worker keeps one network and the last few kernels compiled on it. It puts the results of a batch into the store
+itself, the moment they are made, and answers with states only, no pixels.
 """
 
 import functools
@@ -10,17 +10,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from atlas.activations import is_raised
 from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
 from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
+from atlas.images.loader import photo_name
 from atlas.spec.plan import KERNEL, Job
-from atlas.spec.recipe import SEEDS
+from atlas.spec.recipe import SEEDS, Recipe
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
     from atlas.ascent.render import Rendering
     from atlas.networks.load import Network
     from atlas.spec.facts import NetworkRef
-    from atlas.spec.recipe import Recipe
+
+T = TypeVar("T")
 
 KERNELS_KEPT = 2
 STATES = ("activated", "raised", "made", "dead", "unraised")  # of an entry
 working = threading.Lock()  # held while a batch is rendered: one at a time, also where a cluster sends two
-_keeping = threading.Lock()  # held while an entry is written, so that a worker that ends leaves no half-written file
+_keeping = threading.Lock()  # held while entries are written, so that a worker that ends leaves no half-written file
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Done:
 
 
 def done_before(
-    job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int, recipe: "Recipe", activation: str
+    job: Job, record: dict[str, Any] | None, wanted: Sequence[str], frame_every: int, recipe: Recipe, activation: str
 ) -> Done | None:
     """What the store says of a job of a layer behind that activation function, or None when the entry is not there with
     everything that is to be recorded, or has no picture of its channel and not all attempts behind it."""
@@ -67,7 +70,7 @@ def done_before(
     return Done(job.key, job.channel, state, record["checksum"])
 
 
-def _state(record: Mapping[str, Any], recipe: "Recipe", activation: str) -> str | None:
+def _state(record: Mapping[str, Any], recipe: Recipe, activation: str) -> str | None:
     """The state of an entry; older ones called all but dead channels activated, and made fewer attempts."""
     state = record.get("state")
     if state not in STATES:
@@ -144,7 +147,7 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
     from atlas.ascent.render import render
 
     try:
-        kernel = _kernel(batch.setting, batch.layer, batch.recipe, batch.frame_every)
+        kernel = _kernel(batch)
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
@@ -158,7 +161,7 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
             middle = len(jobs) // 2
             return [done for part in (jobs[:middle], jobs[middle:]) for done in _render(batch, store, part, there)]
         return [failed(jobs[0], error)]
-    return [_keep(batch, store, job, rendering, there) for job, rendering in zip(jobs, renderings, strict=True)]
+    return _keep(batch, store, zip(jobs, renderings, strict=True), there)
 
 
 def failed(job: Job, error: Exception) -> Done:
@@ -166,15 +169,30 @@ def failed(job: Job, error: Exception) -> Done:
     return Done(job.key, job.channel, "failed", error=": ".join([type(error).__name__, *str(error).splitlines()[:1]]))
 
 
-def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: Container[str]) -> Done:
-    if rendering.state == "failed":
-        said = f"its numbers were not finite, also with {SEEDS} other seeds"
-        return Done(job.key, job.channel, "failed", error=said)
+def _keep(batch: Batch, store: Store, made: Iterable[tuple[Job, "Rendering"]], there: Container[str]) -> list[Done]:
+    """Keep what came of some jobs, all of it at once."""
+    done, entries = [], []
+    for job, rendering in made:
+        if rendering.state == "failed":
+            said = f"its numbers were not finite, also with {SEEDS} other seeds"
+            done.append(Done(job.key, job.channel, "failed", error=said))
+            continue
+        entry = _entry(batch, job, rendering)
+        if job.key in there:
+            entry = _with_what_was_there(store, entry)
+        entries.append(entry)
+        done.append(Done(job.key, job.channel, rendering.state, entry.checksum))
+    _check_photos(batch)
+    keep(store, *entries)
+    return done
+
+
+def _entry(batch: Batch, job: Job, rendering: "Rendering") -> Entry:
     record = rendering.record() | {
         "channel": job.channel,
         "kernel": KERNEL,
         "layer": batch.layer,
-        "network": batch.network,
+        "network": batch.setting.network,
         "recipe": batch.recipe.shown,
         "versions": versions(),
         "weights": batch.setting.weights_digest,
@@ -191,17 +209,13 @@ def _keep(batch: Batch, store: Store, job: Job, rendering: "Rendering", there: C
         record["frames"] = {"every": batch.frame_every, "steps": rendering.framed, "columns": FRAME_COLUMNS}
     if job.channel is None and batch.recipe.photo:
         artefacts["photo"] = stored(ascended_photo(batch.recipe.photo, int(batch.recipe.size)))
-    entry = Entry(job.key, record, lossless(rendering.picture), artefacts)
-    if job.key in there:
-        entry = _with_what_was_there(store, entry)
-    keep(store, entry)
-    return Done(job.key, job.channel, rendering.state, entry.checksum)
+    return Entry(job.key, record, lossless(rendering.picture), artefacts)
 
 
-def keep(store: Store, entry: Entry) -> None:
-    """Put an entry into the store, which a worker that ends meanwhile finishes."""
+def keep(store: Store, *entries: Entry) -> None:
+    """Put entries into the store, which a worker that ends meanwhile finishes. Only then may anybody hear of them."""
     with _keeping:
-        store.put(entry)
+        store.put(*entries)
 
 
 def _with_what_was_there(store: Store, entry: Entry) -> Entry:
@@ -222,12 +236,17 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("keras", "numpy", "tensorflow")}
 
 
+_traced: dict[Hashable, Any] = {}  # compiled on the network that is kept; the last used last
+
+
 @functools.lru_cache(maxsize=1)
-def network(ref: "NetworkRef", weights_digest: str) -> "Network":
-    """The network that this worker keeps. Raises AtlasError when its weights are not those that were planned with."""
+def _network(ref: "NetworkRef", name: str, weights_digest: str) -> "Network":
     from atlas.networks.load import load
 
+    _traced.clear()  # it belongs to the network before
     loaded = load(ref)
+    if loaded.facts.id != name:
+        raise AtlasError(f"{ref.network}: changed while the build ran; build again")
     if loaded.weights.digest != weights_digest:
         raise AtlasError(
             f"the weights of {loaded.facts.title} changed while the build ran: expected {weights_digest}, received "
@@ -236,8 +255,40 @@ def network(ref: "NetworkRef", weights_digest: str) -> "Network":
     return loaded
 
 
-@functools.lru_cache(maxsize=KERNELS_KEPT)
-def _kernel(setting: Setting, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
+def network(setting: Setting) -> "Network":
+    """The network that this worker keeps. Raises AtlasError when it, or its weights, are others than were planned."""
+    return _network(setting.ref, setting.network, setting.weights_digest)
+
+
+def traced(setting: Setting, what: Hashable, make: Callable[["Network"], T]) -> T:
+    """What ``make`` compiles on the network, kept for the next batch under all that it depends on, ``what``: the last
+    KERNELS_KEPT, as long as the network is kept."""
+    of = network(setting)
+    if what in _traced:
+        _traced[what] = _traced.pop(what)
+    else:
+        while len(_traced) >= KERNELS_KEPT:
+            del _traced[next(iter(_traced))]
+        _traced[what] = make(of)
+    found: T = _traced[what]
+    return found
+
+
+def _kernel(batch: Batch) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(network(setting.ref, setting.weights_digest), layer, recipe, frame_every)
+    _check_photos(batch)
+    layer, recipe, every = batch.layer, batch.recipe, batch.frame_every
+    return traced(
+        batch.setting,
+        ("kernel", layer, recipe, batch.photos, every),
+        lambda network: Kernel(network, layer, recipe, every),
+    )
+
+
+def _check_photos(batch: Batch) -> None:
+    """Raise AtlasError unless every photo is what it was when the batch was planned: asked before a picture is made of
+    it, and once more before that is kept."""
+    for path, name in batch.photos:
+        if photo_name(Path(path)) != name:
+            raise AtlasError(f"{path}: changed while the build ran; build again")

@@ -8,6 +8,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from atlas.networks.families import family_of
+from atlas.networks.graph import stable_names
 from atlas.runtime import unmoved
 
 
@@ -30,7 +31,7 @@ def build(network: str, classes: bool = False) -> tuple[Any, Download]:
     Without its ``classes`` the model takes pictures of any size, ``(None, None, 3)``, or of the default size where the
     architecture depends on it (NASNet); with them always of the default size. Its variables have shapes and no values:
     give them some with ``set_value``. It is built as with ImageNet weights, since some families then differ
-    (EfficientNet rescales once more).
+    (EfficientNet rescales once more). Layers have the names of a fresh process, whatever was built in this one before.
     """
     import keras
 
@@ -41,6 +42,9 @@ def build(network: str, classes: bool = False) -> tuple[Any, Download]:
     names = _own_names(sys.modules[architecture.__module__], asked.names())
     with _without_values(), unmoved():
         model = names[architecture.__name__](include_top=classes, weights="imagenet", input_shape=(side, side, 3))
+    stable = stable_names(model.operations)
+    for operation in model.operations:
+        operation.name = stable[operation.name]
     return model, asked.downloads[0]
 
 

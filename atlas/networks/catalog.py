@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from atlas.errors import NetworkError
+from atlas.networks import foreign
 from atlas.networks.families import family_of, networks, preprocessing
-from atlas.networks.record import Record, digest_of, is_path, record
-from atlas.spec.facts import NetworkFacts, NetworkRef
+from atlas.networks.record import Record, digest_of, record
+from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
 
 __all__ = ["facts", "networks", "preprocessing"]
 
@@ -38,12 +39,13 @@ def facts(ref: NetworkRef) -> NetworkFacts:
 
 def _own(ref: NetworkRef) -> NetworkFacts:
     path = Path(ref.network)
-    found = record(ref.network, ref.classes)
+    foreign.check(path)
     if ref.preprocessing is None:
         raise NetworkError(
-            f"{path}: expected its preprocessing, received none; say what it was trained with under preprocessing: "
-            "tf | caffe | torch | none, or scale, offset and order"
+            f"{path}: expected preprocessing: tf, caffe, torch, none or numbers with a network of one's own, received "
+            "none; say how pictures were prepared for its training"
         )
+    found = record(ref.network, ref.classes)
     return NetworkFacts(
         id=f"own-{digest_of(ref.network)[:12]}",
         title=path.stem,
@@ -52,6 +54,8 @@ def _own(ref: NetworkRef) -> NetworkFacts:
         size=found.size,
         smallest=found.smallest,
         note=_note(found),
+        file=path.name,
+        whole=found.whole,
         grey=found.grey,
     )
 

@@ -4,10 +4,9 @@ import contextlib
 
 from atlas.errors import AtlasError
 from atlas.networks.catalog import facts
-from atlas.networks.record import is_path
 from atlas.networks.weights import CLASS_INDEX, keras_folder
 from atlas.spec.class_names import read_class_names
-from atlas.spec.facts import NetworkRef
+from atlas.spec.facts import NetworkRef, is_path
 
 IMAGENET = 1000  # classes
 

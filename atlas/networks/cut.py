@@ -6,6 +6,7 @@ from typing import Any
 
 from atlas.activations import ELEMENTWISE, MONOTONE, ZERO_AT_ZERO
 from atlas.networks.graph import ACTIVATIONS, Graph, Node, Value
+from atlas.networks.rounding import rounded
 from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
@@ -72,7 +73,8 @@ class Cut:
         """
         if self.size is not None:
             picture = resize(picture, self.size)
-        return Seen(self.graph, preprocess(picture, self.preprocessing, self.graph.shape[2]))
+        given = preprocess(picture, self.preprocessing, self.graph.shape[2])
+        return Seen(self.graph, given if self.graph.whole is None else rounded(given, self.graph.whole))
 
     def pre(self, picture: Any) -> Any:
         """The main layer's pre-activation for pictures ``(n, h, w, 3)``: ``(n, h', w', channels) float32``."""

@@ -1,6 +1,8 @@
 """The classifiers of keras.applications by family: names, sizes, papers and preprocessing. No TensorFlow."""
 
 import difflib
+import os
+import re
 from dataclasses import dataclass
 
 from atlas.errors import NetworkError
@@ -199,9 +201,38 @@ def networks() -> tuple[str, ...]:
 
 
 def family_of(network: str) -> Family:
-    """The family of a network known by name. Raises NetworkError with the nearest right name for another one."""
+    """The family of a network known by name.
+
+    Raises: NetworkError for another one: with the right name where one is near, else with those of its family, else
+    with all; or, where a file or a folder of that name lies there, with how to name it.
+    """
     if network not in _BY_ID:
-        near = difflib.get_close_matches(network.lower(), _BY_ID, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(networks())}"
-        raise NetworkError(f"expected a network of keras.applications or a .keras file, received {network!r}; {hint}")
+        raise NetworkError(
+            f"expected a network of keras.applications or a .keras file, received {network!r}; {_hint(network)}"
+        )
     return _BY_ID[network]
+
+
+def _hint(network: str) -> str:
+    if os.path.exists(network):  # noqa: PTH110 (Path.exists raises at names that are too long)
+        return f"to name what lies here by that name, write ./{network}"
+    plain = re.sub(r"[^a-z0-9]", "", network.lower())
+    longer = tuple(name for name in networks() if plain and name.startswith(plain))
+    if plain in _BY_ID or len(longer) == 1:
+        return f"did you mean {plain if plain in _BY_ID else longer[0]}?"
+    alike = [name for name in networks() if _digits(name) == _digits(plain)]  # another number is another network
+    near = difflib.get_close_matches(plain, alike, n=1, cutoff=0.8)
+    if near and not longer:
+        return f"did you mean {near[0]}?"
+    known = longer or _relatives(plain) or networks()
+    return f"known are {', '.join(known)}; save any other with Keras and give its .keras file"
+
+
+def _relatives(plain: str) -> tuple[str, ...]:
+    """The networks of the families that a word begins with: those of ResNet for ``resnet18``."""
+    families = [family for family in FAMILIES if plain.startswith(re.split(r"[^a-z]", family.module)[0])]
+    return tuple(sorted(name.lower() for family in families for name in family.sizes))
+
+
+def _digits(text: str) -> list[str]:
+    return sorted(re.sub(r"\D", "", text))

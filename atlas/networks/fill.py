@@ -3,6 +3,7 @@
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ def fill_from_file(model: Any, path: Path) -> None:
         try:
             with hdf5.open_file(file, path) as opened:
                 filled = _fill(hdf5.pairs(opened, model, path), path)
-        except (KeyError, AttributeError, TypeError, RuntimeError) as error:  # what h5py raises at odd contents
-            raise WeightsError(f"{path}: expected a file of weights, received a damaged one ({error})") from error
+        except hdf5.DAMAGED as error:
+            raise WeightsError(
+                f"{path}: expected a file of weights, received a damaged one ({error}); fetch or save it again"
+            ) from error
         for weight in weights_of(model):
             if id(weight.variable) not in filled:
                 raise WeightsError(
@@ -51,7 +54,7 @@ def fill_from_file(model: Any, path: Path) -> None:
 def fill_at_random(model: Any, seed: int) -> None:
     """Set every weight of a model to random values that depend on ``seed`` and the weight's position only."""
     for position, weight in enumerate(weights_of(model)):
-        set_value(weight.variable, draw(weight, seed, position).astype(weight.variable.dtype))
+        set_value(weight.variable, _as(weight.variable, draw(weight, seed, position)))
     _finish(model)
 
 
@@ -96,7 +99,7 @@ def _fill(sources: Iterable[Source], path: Path) -> set[int]:
                 "give the weights of this network"
             )
         try:
-            set_value(variable, np.asarray(source[()]).astype(variable.dtype))
+            set_value(variable, _as(variable, source if isinstance(source, np.ndarray) else hdf5.array(source)))
         except OSError as error:
             raise WeightsError(
                 f"{path}: layer {layer}: {own} cannot be read ({error}); fetch the file again"
@@ -104,12 +107,19 @@ def _fill(sources: Iterable[Source], path: Path) -> set[int]:
     return filled
 
 
+def _as(variable: Any, values: np.ndarray) -> np.ndarray:
+    """Values in the type of a variable, which numpy need not know (bfloat16)."""
+    import tensorflow as tf
+
+    return values.astype(tf.as_dtype(variable.dtype).as_numpy_dtype)
+
+
 def _inside(path: Path) -> io.BytesIO:
     """The weights inside a ``.keras`` file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return io.BytesIO(archive.read("model.weights.h5"))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(
             f"{path}: expected a .keras file with weights, received a damaged one ({error}); save it again"
         ) from error

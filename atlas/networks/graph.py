@@ -1,17 +1,20 @@
 """A network as a flat list of computations from input to output: what facts are read from and what a cut runs.
 
-Nested models are opened (their layers are ``outer.inner``), and a layer with its activation inside, such as a
-convolution with ``activation="relu"``, becomes two nodes: the layer without it, and the activation, which bears the
-layer's name. So every value before a ReLU is a value of the graph.
+Layers have the names that the model gives them. Nested models are opened (their layers are ``outer.inner``), each
+further call of a shared layer is numbered (``shared-2``), and a layer with its activation inside, such as a convolution
+with ``activation="relu"``, becomes two nodes: the layer without it, and the activation, which bears the layer's name.
+So every value before a ReLU is a value of the graph.
 """
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from atlas.activations import ELEMENTWISE, RECTIFIERS, SOFTMAXES, SQUASHERS
+from atlas.networks.rounding import cut_off, limits, passable
 
 Value = tuple[int, int]
 """One tensor of a graph: the index of the node that makes it, and which of its outputs it is."""
@@ -19,7 +22,6 @@ Value = tuple[int, int]
 INPUT: Value = (-1, 0)
 ACTIVATIONS = RECTIFIERS | SQUASHERS | SOFTMAXES
 WITH_ACTIVATION = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense"}
-SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")  # what TensorFlow takes for the name of a layer
 ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "Softmax": "softmax"}
 
 
@@ -27,7 +29,7 @@ ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", 
 class Node:
     """One computation of a network.
 
-    ``name`` is the layer's stable name, empty for the inner half of a layer with its activation inside. ``kind`` is
+    ``name`` is the layer's name, empty for the inner half of a layer with its activation inside. ``kind`` is
     the Keras class (``Conv2D``, ``Add``), or ``Activation`` with ``function`` the activation's name. ``layer`` is the
     Keras layer or operation, for its attributes and weights. ``parents`` are the values it takes, ``shapes`` the static
     shapes of its outputs, and ``call`` computes the outputs from the parents. Values of four axes are ``(n, h, w, c)``;
@@ -69,13 +71,15 @@ class Head(NamedTuple):
 class Graph:
     """Nodes in an order in which each comes after its parents.
 
-    ``shape`` is that of the input, (h, w, c); ``outputs`` are the model's. ``head`` is the output that tells classes,
-    None where none does.
+    ``shape`` is that of the input, (h, w, c); ``outputs`` are the model's. ``whole`` is the (lowest, highest) number of
+    an input of whole numbers, None where the network takes real ones. ``head`` is the output that tells classes, None
+    where none does.
     """
 
     nodes: tuple[Node, ...]
     shape: tuple[int | None, int | None, int]
     outputs: tuple[Value, ...] = (INPUT,)
+    whole: tuple[int, int] | None = None
     head: "Head | None" = None
 
     @property
@@ -84,7 +88,7 @@ class Graph:
         return self.outputs[0]
 
     def value(self, name: str) -> Value | None:
-        """The output of the layer of that stable name, or None when there is none or it has several."""
+        """The output of the layer of that name, or None when there is none or it has several."""
         for index, node in enumerate(self.nodes):
             if node.name == name and len(node.shapes) == 1:
                 return (index, 0)
@@ -174,14 +178,14 @@ def flatten(model: Any, classes: bool | str = False) -> Graph:
     from atlas.networks.layout import channels_last
 
     nodes: list[Node] = []
-    outputs = _walk(model, [INPUT], "", nodes)
+    outputs = _walk(model, [INPUT], "", nodes, _Calls(_names(model, "")))
     _, *shape = model.inputs[0].shape
-    graph = Graph(tuple(channels_last(nodes)), tuple(shape), tuple(outputs))
+    graph = Graph(passable(channels_last(nodes)), tuple(shape), tuple(outputs), limits(model.inputs[0].dtype))
     return replace(graph, head=head_of(graph, classes))
 
 
 class Weight(NamedTuple):
-    """A weight of a model: its name ``<layer>/<variable>``, with the layer's stable name, and Keras's own objects."""
+    """A weight of a model: its name ``<layer>/<variable>``, and Keras's own layer and variable."""
 
     name: str
     layer: Any
@@ -226,38 +230,74 @@ def inner(layer: Any) -> Any:
 
 
 def _layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Every layer that is not itself a model, with its stable name; nested models are opened."""
-    functional = inner(model)
-    names = stable_names(functional.operations if functional else model.layers)
+    """Every layer that is not itself a model, with its name; nested models are opened."""
     for layer in model.layers:
-        name = prefix + names[layer.name]
+        name = prefix + layer.name
         if inner(layer):
             yield from _layers(layer, name + ".")
         else:
             yield name, layer
 
 
-def _walk(model: Any, given: Sequence[Value], prefix: str, nodes: list[Node]) -> list[Value]:
+def _names(model: Any, prefix: str) -> Iterator[str]:
+    """The names of all layers and operations, nested models and what is inside them included."""
+    for operation in inner(model).operations:
+        yield prefix + operation.name
+        if inner(operation):
+            yield from _names(operation, f"{prefix}{operation.name}.")
+
+
+class _Calls:
+    """Names for the calls of layers, each once: a layer's own for its first call, a number behind it for the next.
+
+    ``own`` are the names of all layers: no call of another layer takes one of them.
+    """
+
+    def __init__(self, own: Iterable[str]):
+        self._own, self._given = set(own), set[str]()
+
+    def name(self, own: str) -> str:
+        """The name of the next call of the layer of that name."""
+        name = own
+        for number in itertools.count(2):
+            if name not in self._given and (name == own or name not in self._own):
+                break
+            name = f"{own}-{number}"
+        self._given.add(name)
+        return name
+
+
+def _walk(model: Any, given: Sequence[Value], prefix: str, nodes: list[Node], calls: _Calls) -> list[Value]:
     """Append the nodes of ``model`` called on ``given``; the values of its outputs."""
     model = inner(model)
-    names = stable_names(model.operations)
     values = dict(zip(map(id, model.inputs), given, strict=True))
-    calls: dict[str, int] = {}
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if node.is_input:
                 continue
             parents = [values[id(tensor)] for tensor in node.input_tensors]
-            name = prefix + names[node.operation.name]
-            calls[name] = calls.get(name, 0) + 1
-            if calls[name] > 1:  # a shared layer, called again
-                name = f"{name}-{calls[name]}"
+            name = calls.name(prefix + node.operation.name)
             if inner(node.operation):
-                outputs = _walk(node.operation, parents, name + ".", nodes)
+                parents = [
+                    _as_whole(parent, given, taken, nodes)
+                    for parent, given, taken in zip(
+                        parents, node.input_tensors, inner(node.operation).inputs, strict=True
+                    )
+                ]
+                outputs = _walk(node.operation, parents, name + ".", nodes, calls)
             else:
                 outputs = _append(node, name, tuple(parents), nodes)
             values.update(zip(map(id, node.outputs), outputs, strict=True))
     return [values[id(tensor)] for tensor in model.outputs]
+
+
+def _as_whole(parent: Value, given: Any, taken: Any, nodes: list[Node]) -> Value:
+    """What a nested model takes of a value: without fractions where it takes whole numbers and is given real ones."""
+    within = limits(taken.dtype)
+    if within is None or limits(given.dtype):
+        return parent
+    nodes.append(Node("", "Cast", None, (parent,), (tuple(given.shape),), lambda parents: cut_off(parents[0], within)))
+    return len(nodes) - 1, 0
 
 
 def _append(node: Any, name: str, parents: tuple[Value, ...], nodes: list[Node]) -> list[Value]:
@@ -313,21 +353,7 @@ def _caller(node: Any) -> Callable[[Sequence[Any]], Any]:
         args, kwargs = arguments.fill_in(dict(zip(keys, parents, strict=True)))
         return layer(*args, **{**kwargs, **inference})
 
-    return call if SCOPE.fullmatch(layer.name) else _under_another_name(layer, call)
-
-
-def _under_another_name(layer: Any, call: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
-    """``call`` of a layer that has another name meanwhile: TensorFlow takes few letters in the names of scopes."""
-
-    def renamed(parents: Sequence[Any]) -> Any:
-        name = layer.name
-        object.__setattr__(layer, "name", "layer")
-        try:
-            return call(parents)
-        finally:
-            object.__setattr__(layer, "name", name)
-
-    return renamed
+    return call
 
 
 def _without_activation(layer: Any, call: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atlas.errors import WeightsError
-from atlas.networks.graph import inner, stable_names
+from atlas.networks.graph import inner
 
 Pair = tuple[str, Any, Any]
 """A weight's name ``<layer>/<variable>``, its Keras variable, and the dataset in the file (None: the file has none)."""
+
+DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+"""What h5py raises at altered bytes. The format has no checksum of its own: altered values are other weights."""
 
 
 def check_links(file: Path | io.BytesIO, where: Path) -> None:
@@ -19,9 +24,14 @@ def check_links(file: Path | io.BytesIO, where: Path) -> None:
 
     Raises: WeightsError; ``where`` is the path it names.
     """
-    with open_file(file, where) as opened:
-        for name, found in _odd(opened):
-            raise WeightsError(f"{where}: expected plain arrays, received {found} at {name}; do not trust the file")
+    try:
+        with open_file(file, where) as opened:
+            for name, found in _odd(opened):
+                raise WeightsError(f"{where}: expected plain arrays, received {found} at {name}; do not trust the file")
+    except DAMAGED as error:
+        raise WeightsError(
+            f"{where}: expected a file of weights, received a damaged one ({error}); fetch or save it again"
+        ) from error
 
 
 def pairs(opened: Any, model: Any, where: Path) -> Iterator[Pair]:
@@ -79,22 +89,34 @@ def _odd(opened: Any) -> Iterator[tuple[str, str]]:
                 yield place, "a named type"
             elif found.is_virtual or found.external:
                 yield place, "data stored in other files"
-            elif found.dtype.kind not in "fiub":
+            elif found.dtype.kind not in "fiub" and not _is_bfloat16(found):
                 yield place, f"data of type {found.dtype}"
+
+
+def array(dataset: Any) -> np.ndarray:
+    """The values of a dataset; those of bfloat16, which are the upper halves of float32, as float32."""
+    values = np.asarray(dataset[()])
+    if not _is_bfloat16(dataset):
+        return values
+    return np.asarray((values.view(np.uint16).astype(np.uint32) << 16).view(np.float32))
+
+
+def _is_bfloat16(dataset: Any) -> bool:
+    """Whether a dataset is what Keras writes of bfloat16: two bytes without a type, and an attribute that says it."""
+    return bool(dataset.dtype == np.dtype("V2") and dataset.attrs.get("dtype") == "bfloat16")
 
 
 def _by_class(group: Any, model: Any, prefix: str) -> Iterator[Pair]:
     """Keras 3's layout: a group per layer, named by its class and counted."""
-    from keras.src.utils.naming import to_snake_case  # as in graph.stable_names
+    from keras.src.utils.naming import to_snake_case  # the rule that names the groups; it has no public one
 
-    names = stable_names(inner(model).operations)
     counts: dict[str, int] = {}
     holders = group["layers"] if group is not None and "layers" in group else {}
     for layer in model.layers:
         kind = to_snake_case(type(layer).__name__)
         count = counts[kind] = counts.get(kind, -1) + 1
         holder = holders.get(kind if count == 0 else f"{kind}_{count}")
-        name = prefix + names[layer.name]
+        name = prefix + layer.name
         if inner(layer):
             yield from _by_class(holder, layer, name + ".")
             continue
@@ -105,7 +127,6 @@ def _by_class(group: Any, model: Any, prefix: str) -> Iterator[Pair]:
 
 def _in_order(group: Any, model: Any) -> Iterator[Pair]:
     """The older layout: layers that have weights, in order, each with the names of its arrays."""
-    names = stable_names(inner(model).operations)
     holders = [group[name] for name in _texts(group, "layer_names")]
     filled = iter([(holder, arrays) for holder in holders if (arrays := _texts(holder, "weight_names"))])
     for layer in model.layers:
@@ -115,7 +136,7 @@ def _in_order(group: Any, model: Any) -> Iterator[Pair]:
         holder, arrays = next(filled, (None, []))
         for position, variable in enumerate(weights):
             found = holder[arrays[position]] if holder is not None and position < len(arrays) else None
-            yield f"{names[layer.name]}/{variable.name}", variable, found
+            yield f"{layer.name}/{variable.name}", variable, found
 
 
 def _texts(group: Any, name: str) -> list[str]:

@@ -1,6 +1,5 @@
 """A network with its weights, ready to be cut: the kernel's door to Keras."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from atlas.networks.fuse import fuse
 from atlas.networks.graph import Graph, Value, flatten, with_gradient_through
 from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
-from atlas.networks.record import Record, is_path, record
-from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure
+from atlas.networks.record import Record, digest_of, record
+from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure, locate
 from atlas.runtime import unmoved
-from atlas.spec.facts import NetworkFacts, NetworkRef
+from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
+from atlas.spec.problems import no_layer
 from atlas.spec.recipe import Recipe
 
 
@@ -26,15 +26,16 @@ from atlas.spec.recipe import Recipe
 class Network:
     """A network in memory.
 
-    ``model`` is the Keras model with its weights, without preprocessing: for pictures of any size, except NASNet and a
-    user's own, which is as it was saved. ``plain`` is the same as a flat list of computations, for any size that these
-    allow, and ``graph`` that with batch norms inside the convolutions before them; cuts run one of the two. With
-    embedded weights all end at mixed4.
+    ``record`` is what Keras tells of it. ``model`` is the Keras model with its weights, without preprocessing: for
+    pictures of any size, except NASNet and a user's own, which is as it was saved. ``plain`` is the same as a flat list
+    of computations, for any size that these allow, and ``graph`` that with batch norms inside the convolutions before
+    them; cuts run one of the two. With embedded weights all end at mixed4.
     """
 
     ref: NetworkRef
     facts: NetworkFacts
     weights: Weights
+    record: Record
     model: Any
     graph: Graph
     plain: Graph
@@ -90,28 +91,21 @@ class Network:
         not reach it.
         """
         if self.facts.layer(layer) is None:
-            names = [known.name for known in self.facts.layers if known.listed] or [""]
-            near = difflib.get_close_matches(layer, names, n=1, cutoff=0.0)
-            raise NetworkError(f"expected a layer of {self.facts.id}, received {layer!r}; did you mean {near[0]}?")
+            raise NetworkError(no_layer(layer, self.facts))
         reason = available(self.ref, layer)
         logits = self.graph.logits()
         if logits and logits[0] == layer:
             return logits[1]
         value = self.graph.value(_keras_name(self.facts.id, layer))
         if reason or value is None:
-            raise WeightsError(reason or f"expected a layer of {self.facts.id}, received {layer!r}")
+            raise WeightsError(reason or f"expected a layer of {self.facts.called}, received {layer!r}")
         return value
-
-    @property
-    def record(self) -> Record:
-        """What Keras tells of it."""
-        return record(self.ref.network, self.ref.classes)
 
     def _logits(self) -> tuple[str, Value]:
         found = self.graph.logits()
         if found is None:
             raise NetworkError(
-                f"objective class: expected {self.facts.id} with its classifier, received it without; "
+                f"objective class: expected {self.facts.called} with its classifier, received it without; "
                 "write classes: true, or save a network of your own with it"
             )
         return found
@@ -124,8 +118,9 @@ def load(ref: NetworkRef) -> Network:
     """
     import keras
 
-    known = facts(ref)
-    weights = ensure(ref)
+    ensure(ref)
+    read = contents(ref)
+    known, weights = facts(ref), locate(ref)
     if is_path(ref.network):
         with unmoved():
             model = open_model(Path(ref.network))
@@ -138,7 +133,18 @@ def load(ref: NetworkRef) -> Network:
     elif weights.kind != "own" and weights.path is not None:
         fill_from_file(model, weights.path)
     plain = flatten(model, ref.classes)
-    return Network(ref, known, weights, model, fuse(plain), plain)
+    network = Network(ref, known, weights, record(ref.network, ref.classes), model, fuse(plain), plain)
+    if contents(ref) != read:
+        raise NetworkError(f"{ref.network}: expected files that stay as they are while they are read; try again")
+    return network
+
+
+def contents(ref: NetworkRef) -> dict[str, str]:
+    """The files that a network is read from, its own and that of its weights, by their paths: the sha256 of each. What
+    is kept of a network in memory holds as long as these stay. Raises as ``locate``."""
+    path = locate(ref).path
+    paths = [*([ref.network] if is_path(ref.network) else []), *([str(path)] if path else [])]
+    return {one: digest_of(one) for one in paths}
 
 
 def _keras_name(network: str, layer: str) -> str:

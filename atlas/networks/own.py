@@ -1,40 +1,38 @@
 """A user's own network, out of a ``.keras`` file: checked as data first, then opened by Keras in safe mode."""
 
-import io
-import json
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from atlas.errors import NetworkError, WeightsError
+from atlas.errors import NetworkError
+from atlas.networks import archive, foreign, reasons
 from atlas.networks import describe as describing
 from atlas.networks.graph import Graph, Value, flatten, inner
-from atlas.networks.hdf5 import check_links
 from atlas.networks.record import Record
 from atlas.networks.seen import Seen
 
-WEIGHTS = "model.weights.h5"
-CODE = {"Lambda": "a Lambda layer", "__lambda__": "a lambda function", "TorchModuleWrapper": "a pickled torch module"}
 USUAL_SIZE = 224  # pixels; said of a network that takes any size, where the file does not tell what it was trained on
+SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")  # names that TensorFlow takes
 SIDES = (8, 16, 32, 48, 64, 96, 128, 192, 256, 512)  # tried in turn for the smallest picture that a network takes
 
 
 def open_model(path: Path) -> Any:
-    """The Keras model of a ``.keras`` file with its own weights.
+    """The Keras model of a ``.keras`` file with its own weights, to be run forward; nothing in the file is run.
 
-    Raises: NetworkError when the file is missing or damaged, holds code (a Lambda layer) or classes that Keras does not
-    know, or when the model does not go from one picture, grey or in colours, through a graph of layers.
+    Raises: NetworkError when the file is missing, damaged or another kind of file, holds code (a Lambda layer) or
+    classes that Keras does not know, or when the model does not go from one picture, grey or in colours, through a
+    graph of layers.
     """
-    import keras
+    from keras.src.saving import saving_lib  # keras.saving opens paths only, not what was made of one
 
-    _check_file(path)
+    foreign.check(path)
+    found = archive.read(path)
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        model = saving_lib.load_model(archive.forward(path, found), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever a layer's constructor raises
-        said = " ".join(str(error).split())[:300]
-        raise NetworkError(f"{path}: expected a network that Keras can open, received: {said}; save it anew") from error
+        raise NetworkError(reasons.refusal(path, found, error)) from error
     kind, model = type(model).__name__, inner(model)
     if model is None:
         raise NetworkError(
@@ -52,7 +50,17 @@ def open_model(path: Path) -> Any:
             f"{path}: expected an input of pictures (height, width, 3) or (height, width, 1), received {shape[1:]}; "
             "give a network that takes pictures, channels last"
         )
+    _open_scopes(model)
     return model
+
+
+def _open_scopes(model: Any) -> None:
+    """Let TensorFlow trace layers whose names it does not take for scopes, such as ``a b``; they keep their names."""
+    from keras.src.backend import name_scope
+
+    for layer in model._flatten_layers(include_self=False):
+        if not SCOPE.fullmatch(layer.name):
+            object.__setattr__(layer, "_open_name_scope", partial(name_scope, "layer", caller=layer))
 
 
 def describe(path: Path, classes: bool | str = False) -> Record:
@@ -73,21 +81,26 @@ def describe(path: Path, classes: bool | str = False) -> Record:
         )
     values = [value for layer in maps if (value := graph.value(layer.name))]
     height, width, channels = graph.shape
-    grey = channels == 1
+    side, fixed = USUAL_SIZE, None
     if height is None or width is None:
-        return Record(layers, USUAL_SIZE, _smallest(graph, values), grey=grey)
-    if all(_runs_at(graph, values, size) for size in ((height + 1, width + 3), (2 * height + 2, 2 * width + 5))):
-        return Record(layers, max(height, width), _smallest(graph, values), grey=grey)
-    return Record(layers, max(height, width), 1, fixed=(height, width), grey=grey)
+        _check_runs(graph, values, (SIDES[-1], SIDES[-1]), path)
+    else:
+        side, others = max(height, width), ((height + 1, width + 3), (2 * height + 2, 2 * width + 5))
+        if any(_refusal(graph, values, size) is not None for size in others):
+            _check_runs(graph, values, (height, width), path)
+            fixed = height, width
+    smallest = 1 if fixed else _smallest(graph, values)
+    return Record(layers, side, smallest, fixed, whole=graph.whole is not None, grey=channels == 1)
 
 
 def _smallest(graph: Graph, values: Sequence[Value]) -> int:
     """The smallest of some usual sides that the layers can be computed at."""
-    return next((side for side in SIDES if _runs_at(graph, values, (side, side))), SIDES[-1])
+    return next((side for side in SIDES if _refusal(graph, values, (side, side)) is None), SIDES[-1])
 
 
-def _runs_at(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> bool:
-    """Whether the layers can be computed for pictures of that (h, w), by tracing them without running anything."""
+def _refusal(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> Exception | None:
+    """Why the layers cannot be computed for pictures of that (h, w), found by tracing them without running anything;
+    None where they can."""
     import tensorflow as tf
 
     def look(picture: Any) -> list[Any]:
@@ -97,72 +110,15 @@ def _runs_at(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> bo
     given = tf.TensorSpec((2, *size, graph.shape[2]), tf.float32)
     try:
         outputs = tf.function(look, autograph=False).get_concrete_function(given).structured_outputs
-    except Exception:  # whatever a layer raises when a size does not fit it
-        return False
-    return all(0 not in output.shape for output in outputs)
+    except Exception as error:  # whatever a layer raises when a size does not fit it
+        return error
+    return ValueError(f"nothing is left of {size[0]} x {size[1]}") if any(0 in one.shape for one in outputs) else None
 
 
-def _check_file(path: Path) -> None:
-    """Refuse a file that is no whole ``.keras`` archive, or that holds code or tricks, without Keras."""
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
-        raise NetworkError(f"expected a .keras file at {path}, received {found}; check the path")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-                    raise NetworkError(
-                        f"{path}: expected plain names in the archive, received {name!r}; do not trust it"
-                    )
-            config = json.loads(archive.read("config.json"))
-            weights = archive.read(WEIGHTS)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
+def _check_runs(graph: Graph, values: Sequence[Value], size: tuple[int, int], path: Path) -> None:
+    """Raise NetworkError, with Keras's reason, when the layers cannot be computed for pictures of that (h, w)."""
+    if error := _refusal(graph, values, size):
         raise NetworkError(
-            f"{path}: expected a whole .keras file as model.save writes it, received a damaged or another one "
-            f"({error}); save or copy it again"
-        ) from error
-    if _is_foreign(config):
-        raise NetworkError(
-            f"{path}: expected a Functional or Sequential model, received the subclassed {config['class_name']}, whose "
-            "layers cannot be told apart; build it with the functional API and save it again"
+            f"{path}: expected a network that Keras can run, received one that fails: {reasons.reason(error)}; "
+            "change it and save it again"
         )
-    for holder in _dictionaries(config):
-        kind = str(holder.get("class_name"))
-        if kind in CODE:
-            raise NetworkError(
-                f"{path}: expected layers only, received {CODE[kind]} ({_named(holder)}), which is code that would be "
-                "run; replace it by a layer of Keras and save the model again"
-            )
-        if _is_foreign(holder):
-            raise NetworkError(
-                f"{path}: expected layers of Keras only, received the class {kind} ({_named(holder)}) of "
-                f"{holder['module']}; replace it by layers of Keras and save the model again"
-            )
-    try:
-        check_links(io.BytesIO(weights), path)
-    except WeightsError as error:
-        raise NetworkError(str(error)) from error
-
-
-def _is_foreign(holder: Any) -> bool:
-    """Whether a part of a model's configuration is of a class that Keras does not have."""
-    if not isinstance(holder, dict) or not {"class_name", "config", "module"} <= holder.keys():
-        return False
-    return not str(holder["module"]).startswith(("keras", "builtins", "None"))
-
-
-def _dictionaries(config: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary inside a JSON value."""
-    stack = [config]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            yield value
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-
-
-def _named(holder: dict[str, Any]) -> str:
-    inner = holder.get("config")
-    return str(inner.get("name", "unnamed")) if isinstance(inner, dict) else "unnamed"

@@ -4,25 +4,24 @@ Found in a process of its own, ``python -m atlas.networks.record NETWORK [classe
 dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from atlas.canonical import canonical
-from atlas.errors import AtlasError, NetworkError
-from atlas.files import write_atomically
-from atlas.networks import known
+from atlas.content import file_digest
+from atlas.errors import NetworkError
+from atlas.files import recall, remember
+from atlas.networks import foreign, known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.runtime import unmoved
-from atlas.spec.facts import Branch, LayerFacts
+from atlas.spec.facts import Branch, LayerFacts, is_path
 
 FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
 
@@ -34,7 +33,7 @@ class Record:
     ``layers`` from input to output, those that are not listed too; ``size`` and ``smallest`` as in NetworkFacts;
     ``fixed`` is the (h, w) that pictures have to be resized to where the architecture takes no other size, else None;
     ``file`` and ``hash`` name the file of ImageNet weights in Keras's cache, empty for a user's own network;
-    ``grey`` says whether the input has one channel.
+    ``whole`` and ``grey`` as in NetworkFacts.
     """
 
     layers: tuple[LayerFacts, ...]
@@ -43,6 +42,7 @@ class Record:
     fixed: tuple[int, int] | None = None
     file: str = ""
     hash: str = ""
+    whole: bool = False
     grey: bool = False
 
 
@@ -64,32 +64,31 @@ KNOWN = {
 }
 
 
-def is_path(network: str) -> bool:
-    """Whether a network is named by its file rather than by an id."""
-    return network.endswith(".keras") or "/" in network or os.sep in network
-
-
 def record(network: str, classes: bool | str = False) -> Record:
     """The record of a network: written out in the source, kept in the cache folder, or found now.
 
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
     ``classes`` means one of keras.applications with its classifier; of a file, that an output tells classes, or which.
 
-    Raises: NetworkError when there is no such network, or when it cannot be looked at.
+    Raises: NetworkError when there is no such network, when it cannot be looked at, or when its file changes meanwhile.
     """
     if network in KNOWN and not classes:
         return KNOWN[network]
-    if not is_path(network):
+    if is_path(network):
+        foreign.check(Path(network))
+    else:
         family_of(network)
-    place = _place((digest_of(network)[:32] if is_path(network) else network) + _suffix(classes))
-    try:
-        return _from_json(json.loads(place.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
-        apart = "tensorflow" not in sys.modules
-        told = [] if classes is False else [canonical(classes)]
-        found = _from_json(ask(__name__, network, *told)) if apart else find(network, classes)
-    with contextlib.suppress(AtlasError):  # a cache folder that cannot be written costs time, nothing else
-        write_atomically(place, canonical(asdict(found)).encode())
+    digest = digest_of(network) if is_path(network) else ""
+    place = _place((digest[:32] or network) + _suffix(classes))
+    kept = recall(place)
+    if kept:
+        return _from_json(kept)
+    apart = "tensorflow" not in sys.modules
+    told = [] if classes is False else [canonical(classes)]
+    found = _from_json(ask(__name__, network, *told)) if apart else find(network, classes)
+    if digest and digest_of(network) != digest:
+        raise NetworkError(f"{network}: expected a file that stays as it is while it is read; try again")
+    remember(place, asdict(found))
     return found
 
 
@@ -116,18 +115,11 @@ def find(network: str, classes: bool | str = False) -> Record:
 
 
 def digest_of(path: str) -> str:
-    """sha256 of a file in hexadecimal digits, remembered while it stays as it is. Raises NetworkError."""
+    """sha256 of a file in hexadecimal digits. Raises NetworkError when it cannot be read."""
     try:
-        status = Path(path).stat()
-        return _digest(path, status.st_mtime_ns, status.st_size)
+        return file_digest(path)
     except OSError as error:
         raise NetworkError(f"expected a file at {path}, received: {error.strerror}; check the path") from error
-
-
-@lru_cache(maxsize=64)
-def _digest(path: str, changed: int, size: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _suffix(classes: bool | str) -> str:

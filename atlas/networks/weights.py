@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from atlas.errors import NetworkError, WeightsError
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
-from atlas.networks.record import digest_of, is_path, record
+from atlas.networks.record import digest_of, record
 from atlas.runtime import start_tensorflow
-from atlas.spec.facts import NetworkRef
+from atlas.spec.facts import NetworkRef, is_path
 
 if TYPE_CHECKING:
     from atlas.networks.architectures import Download

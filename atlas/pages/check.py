@@ -1,7 +1,9 @@
 """Verifies a built site as it lies on disk: files are as they were written, links lead somewhere, pictures are what
 their pages say."""
 
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -17,6 +19,7 @@ from atlas.pages.theme import LOGO
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 DAMAGED = "is not as a build wrote it: damaged, or changed since; build again"
+PICTURES = (".webp", ".png", ".jpg", ".jpeg")
 VECTOR = (0, 0)  # the size of a picture of any size
 FOREIGN = re.compile(r"(url\(|@import)\s*['\"]?\s*(https?:)?//", re.IGNORECASE)
 
@@ -42,8 +45,10 @@ class _Reader(HTMLParser):
         super().__init__()
         self.page = _Page()
         self.open: list[str] = []
+        self.seen = False  # a tag
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen = True
         self.note(tag, attrs)
         if tag not in VOID:
             self.open.append(tag)
@@ -103,7 +108,27 @@ def check_site(folder: Path) -> list[str]:
     for path in sorted(root.rglob("*.css")):
         if FOREIGN.search(path.read_text(errors="replace")):
             problems.append(f"{path.relative_to(root)}: refers to another host")
-    return problems
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return problems + [f"{path.relative_to(root)}: {fault}" for path in files if (fault := _cut(path, sizes))]
+
+
+def _cut(path: Path, sizes: dict[Path, tuple[int, int] | None]) -> str:
+    """What is wrong with a file that a power cut or a broken copy left empty or short; nothing where it looks whole.
+
+    Of pages only emptiness is looked for: what they say was read before. ``sizes`` are those of pictures that were.
+    """
+    if path.stat().st_size == 0:
+        return "is empty"
+    try:
+        if path.suffix in PICTURES and (sizes[path] if path in sizes else _size(path)) is None:
+            return "is cut or damaged"
+        if path.suffix == ".json":
+            json.loads(path.read_bytes())
+        elif path.suffix == ".zip":
+            zipfile.ZipFile(path).close()
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile):
+        return "is cut or damaged"
+    return ""
 
 
 def _files(atlas: Path, root: Path) -> Iterator[str]:
@@ -133,8 +158,9 @@ def _read(path: Path) -> _Page:
             reader.page.problems.append("is empty")
     except (OSError, UnicodeDecodeError) as error:
         reader.page.problems.append(f"cannot be read: {error}")
-    if reader.open:
-        reader.page.problems.append(f"expected </{reader.open[-1]}>, received the end of the page")
+    if reader.open or not reader.seen:
+        last = reader.open[-1] if reader.open else "html"
+        reader.page.problems.append(f"expected </{last}>, received the end of the page")
     return reader.page
 
 
@@ -196,6 +222,7 @@ def _size(path: Path) -> tuple[int, int] | None:
 
     try:
         with Image.open(path) as image:
+            image.load()  # all of it: a picture that is cut has a whole head
             return image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
         return None

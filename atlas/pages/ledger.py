@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from atlas.errors import SiteError
-from atlas.files import is_abandoned, meant, write_atomically
+from atlas.files import flush_all, is_abandoned, meant, write_atomically
 from atlas.pages.addresses import HOME
 from atlas.pages.listing import (
     FILES,
@@ -74,7 +74,7 @@ class Writer:
         if path.is_symlink() or size_of(path) != len(data) or _read(path) != data:
             self._clear(name, data)
             note(self.output, name, known)
-            write_atomically(path, data)
+            write_atomically(path, data, flush=False)
             self.changed += 1
         self.written[name] = known
 
@@ -92,7 +92,7 @@ class Writer:
 
         refuse_links(self.output, (self.output / name).parent, self._folders)
         self._clear(name)
-        write_atomically(self.output / name, noted)
+        write_atomically(self.output / name, noted, flush=False)
         self.changed += 1
 
     def take(self, written: Mapping[str, Known], changed: int, mended: list[str]) -> None:
@@ -197,6 +197,7 @@ class Ledger:
         """
         try:
             self._remove({*self._past.files, *self._past.begun} - set(writer.written))
+            flush_all(self.output)  # the list says that all of it is there
             time.sleep(TICK)  # so that every file is older than the list
             self._write(writer.written, inputs)
             (self.output / JOURNAL).unlink()

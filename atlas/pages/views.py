@@ -202,7 +202,7 @@ def rendering_view(
         frames=frames,
         maps=maps,
         photo=photo,
-        score_meaning=words.score_meaning(full, layer),
+        score_meaning=words.score_meaning(full, layer.kind, layer.activation),
         yaml=yaml,
     )
 

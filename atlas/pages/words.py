@@ -161,17 +161,17 @@ def raises_channel(recipe: Any) -> bool:
     return own and found[0].get("weight", 1) > 0
 
 
-def score_meaning(recipe: Any, layer: Layer) -> str:
-    """What the score of a recipe measures in a layer, for the axis of its plot."""
+def score_meaning(recipe: Any, kind: str = "", activation: str = "relu") -> str:
+    """What the score of a recipe measures in a layer of a kind, behind an activation function: its plot's axis."""
     found = terms(recipe)
     if not found:
         return "what the recipe raises"
     if len(found) > 1:
         return "the weighted sum of " + ", ".join(_meaning(term).removeprefix("minus ") for term in found)
-    if layer.kind == "classes" and raises_channel(recipe):
+    if kind == "classes" and raises_channel(recipe):
         return "the class’s logit"
-    if found[0].get("name") == "channel" and raises_channel(recipe) and layer.activation != "relu":
-        return SAID_OF[raised_by(layer.activation)]
+    if found[0].get("name") == "channel" and raises_channel(recipe) and activation != "relu":
+        return SAID_OF[raised_by(activation)]
     return _meaning(found[0])
 
 

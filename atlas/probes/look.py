@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas.probes.images import UnfitError, open_image
-from atlas.probes.sources import Source
+from atlas.images.folders import Source
+from atlas.images.loader import UnfitError, open_image
 
 if TYPE_CHECKING:
     from atlas.networks.cut import Cut

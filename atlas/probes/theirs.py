@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 from atlas.errors import AtlasError
-from atlas.probes.sources import SUFFIXES, Source, readable, sources_of, stamped
+from atlas.images.folders import SUFFIXES, Source, readable, sources_of, stamped
 from atlas.spec.comparing import PATTERNS
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES)).join(("(?i:", ")"))  # of names where a pattern leaves them out

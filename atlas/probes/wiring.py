@@ -105,7 +105,7 @@ def wiring(network: "Network", below: str, above: str, strongest: int = STRONGES
     way = _way(graph, lower, _since(graph, upper, _features(network)))
     if not _has_weights(graph, way):
         raise NetworkError(
-            f"expected two layers of {network.facts.id} with convolutions between them, no other feature layer and "
+            f"expected two layers of {network.facts.called} with convolutions between them, no other feature layer and "
             f"nothing that is not linear, received {below} and {above}"
         )
     steps = {index: taps(graph, graph.nodes[index]) for index in way}

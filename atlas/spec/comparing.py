@@ -36,8 +36,7 @@ class Compare(Frozen):
     """Pictures of the same channels by others, to be held against the atlas's own."""
 
     pictures: PathText = Field(
-        description="A folder of PNG, JPEG and WebP pictures, each made for one channel by another program, or of "
-        "another network."
+        description="A folder of pictures, each made for one channel by another program, or of another network."
     )
     names: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_names)] | None = Field(
         None,

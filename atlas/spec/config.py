@@ -17,7 +17,7 @@ from atlas.spec.recipes import RECIPES
 
 BASE_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._~-]+)*/?$"
 FRAMES = 48  # of an ascent, when nothing else is asked for
-CHANNELS = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*")
+CHANNELS = re.compile(r"\s*[0-9]{1,9}\s*(-\s*[0-9]{1,9}\s*)?(,\s*[0-9]{1,9}\s*(-\s*[0-9]{1,9}\s*)?)*")
 RUNS = Field(json_schema_extra={"format": "channels"})
 URL = Field(pattern=BASE_URL, max_length=300, json_schema_extra={"format": "uri"})
 COLOUR = Field(pattern=r"^#[0-9a-fA-F]{6}$", json_schema_extra={"format": "color-hex"})

@@ -1,5 +1,6 @@
 """What is known of a network without running it: plain frozen data, made by ``atlas.networks.catalog``."""
 
+import os
 from dataclasses import dataclass, field
 
 
@@ -34,15 +35,16 @@ class Branch:
 class LayerFacts:
     """One layer that can be looked at.
 
-    ``name`` is the stable name used in configurations, keys and addresses (``block4_conv1``, ``mixed4``, ``stem1``,
-    ``outer.inner``). ``channels`` is its depth. ``receptive_field`` is in input pixels, None when a neuron sees the
-    whole picture; ``stride`` is the distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``,
-    ``pool``, ``concat``, ``add``, ``activation``, ``classes`` (a classifier: a channel for each class), ``vector`` (one
-    position, no map) or ``map`` (any other). ``listed`` says whether patterns and lists mean the layer; one that is not
-    listed can be looked at by its name. ``feature`` says whether the layer belongs to "every feature layer" (pools and
-    classes do not). ``activation`` names the activation function that every value of the layer comes out of, empty
-    where there is none; ``behind`` those, other than ReLU, that lie between it and the input and can be shut. ``cost``
-    is the number of multiply-adds from the input to this layer per input pixel, for estimates of time.
+    ``name`` is the name used in configurations, keys and addresses (``block4_conv1``, ``mixed4``, ``stem1``,
+    ``outer.inner``): that in a user's own file, and for networks known by name that of a fresh process. ``channels`` is
+    its depth. ``receptive_field`` is in input pixels, None when a neuron sees the whole picture; ``stride`` is the
+    distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``, ``pool``, ``concat``, ``add``,
+    ``activation``, ``classes`` (a classifier: a channel for each class), ``vector`` (one position, no map) or ``map``
+    (any other). ``listed`` says whether patterns and lists mean the layer; others can be looked at by their names.
+    ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
+    the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
+    other than ReLU, that lie between it and the input and can be shut. ``cost`` is the number of multiply-adds from the
+    input to this layer per input pixel, for estimates of time.
     """
 
     name: str
@@ -64,8 +66,10 @@ class NetworkFacts:
 
     ``size`` is the side in pixels of the pictures it was trained on; ``smallest`` the smallest side it accepts;
     ``paper`` a citation with its address, empty for a user's own network. ``note`` is a sentence that the pages show
-    when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph;
-    ``grey`` whether its input has one channel, so that it sees no colours.
+    when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph.
+    ``file`` is the name of a user's own file, empty for a network known by name. ``whole`` says whether the network
+    takes whole numbers, which pictures are rounded to inside the graph.
+    ``grey`` says whether its input has one channel, so that it sees no colours.
     """
 
     id: str
@@ -77,11 +81,18 @@ class NetworkFacts:
     paper: str = ""
     note: str = ""
     resizes: bool = False
+    file: str = ""
+    whole: bool = False
     grey: bool = False
     _index: dict[str, LayerFacts] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._index.update((layer.name, layer) for layer in self.layers)
+
+    @property
+    def called(self) -> str:
+        """What messages call it: its id, or the name of a user's own file."""
+        return self.file or self.id
 
     def layer(self, name: str) -> LayerFacts | None:
         """The layer of that name, or None."""
@@ -90,9 +101,9 @@ class NetworkFacts:
     def unfit(self, size: int) -> str | None:
         """Why real images cannot be shown to it at a side of ``size`` px, None when they can."""
         if self.resizes and size != self.size:
-            return f"expected {self.size} pixels, which {self.id} resizes all to, received {size}"
+            return f"expected {self.size} pixels, which {self.called} resizes all to, received {size}"
         if size < self.smallest:
-            return f"expected at least {self.smallest} pixels, which {self.id} needs, received {size}"
+            return f"expected at least {self.smallest} pixels, which {self.called} needs, received {size}"
         return None
 
     @property
@@ -104,6 +115,11 @@ class NetworkFacts:
     def classifier(self) -> LayerFacts | None:
         """The layer whose channels are the network's classes; None for a network without its classifier."""
         return next((layer for layer in self.layers if layer.kind == "classes"), None)
+
+
+def is_path(network: str) -> bool:
+    """Whether a network is named by a file, of whatever kind, and not by an id, which has neither dots nor slashes."""
+    return "." in network or "/" in network or os.sep in network
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from atlas.spec import marks
 from atlas.spec.config import Config, parse_channels
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef
 from atlas.spec.objectives import Channel, Class, Direction, Neuron
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems, no_layer
 from atlas.spec.recipe import Recipe, automatic_size, canvas, octave_sizes
 from atlas.spec.request import Catalog, LayerRequest
 
@@ -35,8 +35,7 @@ def choose_layers(
         name, channels = (choice, None) if isinstance(choice, str) else (choice.name, choice.channels)
         named = _named(name, facts)
         if not named:
-            near = nearest(name, (layer.name for layer in facts.layers))
-            problems.note((*where, "name"), f"expected a layer of {facts.id}, received {name!r}{near}")
+            problems.note((*where, "name"), no_layer(name, facts))
             continue
         matches = [layer for layer in named if not reached[layer.name]]  # a pattern means those that weights reach
         if not matches:
@@ -44,7 +43,7 @@ def choose_layers(
         for layer in matches:
             chosen.setdefault(layer.name, set()).update(_channels(layer, channels, where, problems))
     if not chosen and not problems:
-        problems.note(("layers",), f"expected layers to look at, received none: {facts.id} has no feature layer")
+        problems.note(("layers",), f"expected layers to look at, received none: {facts.called} has no feature layer")
     requests = tuple(
         LayerRequest(
             facts=layer,
@@ -61,7 +60,9 @@ def choose_layers(
     for name in recipes:
         smallest = min((_smallest_seen(request.recipes[name]) for request in requests), default=facts.smallest)
         if smallest < facts.smallest:
-            said = f"expected the network to see at least {facts.smallest} pixels for {facts.id}, received {smallest}"
+            said = (
+                f"expected the network to see at least {facts.smallest} pixels for {facts.called}, received {smallest}"
+            )
             problems.note(("recipes", name, "size"), said)
     return requests
 
@@ -93,8 +94,7 @@ def _check_objective(
     for layer in recipe.layers:
         known = facts.layer(layer)
         if known is None:
-            near = nearest(layer, (one.name for one in facts.layers))
-            problems.note(where, f"expected a layer of {facts.id}, received {layer!r}{near}")
+            problems.note(where, no_layer(layer, facts))
         elif reason := catalog.available(ref, layer):
             problems.note(where, reason)
     classes = next((layer.channels for layer in facts.layers if layer.kind == "classes"), 0)

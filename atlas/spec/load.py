@@ -1,5 +1,6 @@
 """From a YAML file to a checked request, or every problem at once with its place."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -7,17 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from atlas.errors import AtlasError, NetworkError, WeightsError
+from atlas.errors import AtlasError, ConfigError, NetworkError, WeightsError, nearest
 from atlas.resources import DEMO, demo_images
 from atlas.spec import marks
 from atlas.spec.class_names import read_class_names
 from atlas.spec.comparing import Compare
 from atlas.spec.config import RECIPE_NAME, Config, Numbers
-from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing
+from atlas.spec.facts import NetworkFacts, NetworkRef, Preprocessing, is_path
 from atlas.spec.layers import choose_layers
 from atlas.spec.objectives import NO_PHOTO, Caricature
 from atlas.spec.probing import Probes
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES, merge
 from atlas.spec.request import Catalog, LayerRequest, Record, Request
@@ -44,11 +45,27 @@ def read_request(text: str, path: Path, catalog: Catalog) -> Request:
 
 
 def check_request(data: Mapping[str, Any], catalog: Catalog) -> Request:
-    """A request from the keys of a configuration, without a file: relative paths start at the current directory.
+    """A request from the keys of a configuration, without a file: relative paths start at the current directory. Paths,
+    and numbers and arrays of numpy's, are taken as the plain values that they stand for.
 
     Raises: ConfigError with all problems, each ``key: expected ..., received ...``.
     """
-    return _Reader(None, marks.of(dict(data)), {}, catalog, None).request()
+    try:
+        plain = json.loads(json.dumps(dict(data), default=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError([f"expected plain values, received something else ({error})"]) from error
+    return _Reader(None, marks.of(plain), {}, catalog, None).request()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for as something that it has one for. Raises TypeError where there is nothing such."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "__array__"):
+        import numpy as np
+
+        return np.asarray(value).tolist()
+    raise TypeError(f"{value!r:.60}")
 
 
 class _Reader:
@@ -145,7 +162,7 @@ class _Reader:
                 self.problems.note(at, f"expected the path of a photo, received {term.photo!r}")
 
     def _ref(self, config: Config) -> NetworkRef | None:
-        own = config.network.endswith(".keras") or "/" in config.network
+        own = is_path(config.network)
         given = config.weights or ("own" if own else "imagenet")
         kind, _, seed = given.partition(":")
         if kind == "random" and not re.fullmatch(r"[0-9]{0,18}", seed):
@@ -153,12 +170,6 @@ class _Reader:
             self.problems.note(("weights",), said)
             return None
         if "preprocessing" in self.problems.faulty:
-            return None
-        if own and config.preprocessing is None:
-            said = (
-                "expected preprocessing: tf, caffe, torch, none or numbers with a network of one's own, received none"
-            )
-            self.problems.note(("network",), said)
             return None
         if not own and config.preprocessing is not None:
             said = f"expected it only with a .keras file, received it with {config.network}, which brings its own"
@@ -208,7 +219,7 @@ class _Reader:
         if given is None:
             return None
         if facts.classifier is None:
-            said = f"expected a network with its classifier, received {facts.id} without"
+            said = f"expected a network with its classifier, received {facts.called} without"
             hint = "write classes: true, or leave this key out"
             self.problems.note(("class_names",), f"{said}; {hint}")
             return None

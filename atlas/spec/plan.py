@@ -1,12 +1,13 @@
 """The plan: which pictures to make, each under the key of what decides its pixels."""
 
+import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from atlas.canonical import digest
-from atlas.errors import AtlasError
+from atlas.images.loader import photo_name
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.objectives import Caricature, Channel, Neuron
 from atlas.spec.recipe import Recipe
@@ -28,7 +29,8 @@ class Job:
 class Group:
     """The jobs of one layer and one recipe: one traced graph in each process that works on them.
 
-    ``identity`` is the digest of everything but the channel; ``recipe.size`` is a number here.
+    ``identity`` is the digest of everything but the channel; ``recipe.size`` is a number here. ``photos`` are the paths
+    of the recipe's photos, each with what named its pixels when all this was planned.
     """
 
     layer: LayerFacts
@@ -36,6 +38,7 @@ class Group:
     recipe: Recipe
     identity: str
     jobs: tuple[Job, ...]
+    photos: tuple[tuple[str, str], ...] = ()
 
     @property
     def cost(self) -> float:
@@ -80,14 +83,15 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     """The jobs of a request. ``weights_digest`` names the weights' values, not where they lie."""
     groups = []
     network = _named(request)
+    named = functools.cache(photo_name)  # each photo is read once for all layers
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
-            bent = is_bent(request.facts, layer.facts, recipe)
-            seen = request.facts.preprocessing, layer.facts.name, recipe, bent, request.facts.grey
-            identity = identify(network, weights_digest, *seen)
+            given = (network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
+            identity = identify(*given, is_bent(request.facts, layer.facts, recipe), request.facts.grey, named)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
-            groups.append(Group(layer.facts, name, recipe, identity, jobs))
+            photos = tuple((path, named(Path(path))) for path in recipe.files)
+            groups.append(Group(layer.facts, name, recipe, identity, jobs, photos))
     return Plan(request.ref, tuple(groups))
 
 
@@ -101,9 +105,10 @@ def _named(request: Request) -> str:
     """The network in keys: with its classifier it is another, and so it is with another output of classes."""
     classes = request.ref.classes
     if isinstance(classes, str):
-        return f"{request.facts.id}+classes:{classes}"
+        return f"{request.facts.id}+classes:{classes}" + "+whole" * request.facts.whole
     by_name = request.ref.network == request.facts.id  # a file is the same network, whatever is said of its outputs
-    return request.facts.id + ("+classes" if classes and by_name else "")
+    whole = "+whole" * request.facts.whole
+    return request.facts.id + ("+classes" if classes and by_name else "") + whole
 
 
 def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
@@ -127,14 +132,16 @@ def identify(
     recipe: Recipe,
     bent: bool = False,
     grey: bool = False,
+    named: Callable[[Path], str] = photo_name,
 ) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
-    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content. Where
-    activation functions other than ReLU have a say (``bent``), the version of what is done about them counts as well.
-    ``grey`` says whether the network sees no colours, and pictures have none.
+    Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content, as ``named``.
+    Where activation functions other than ReLU have a say (``bent``), the version of what is done about them counts too.
+    ``grey`` says whether the network sees no colours, and pictures have none. Raises AtlasError for a photo that cannot
+    be read.
     """
-    pixels = recipe.with_photos(lambda photo: f"photo:{file_digest(Path(photo))}").pixels
+    pixels = recipe.with_photos(lambda photo: named(Path(photo))).pixels
     return digest(
         {
             "kernel": KERNEL,
@@ -158,12 +165,3 @@ def seed_of(recipe: Recipe, layer: str, channel: int, attempt: int, repeat: int 
     """The seed of a job's random draws: its own for every channel, and another for every attempt and every repeat."""
     text = f"{recipe.seed}/{layer}/{channel}/{attempt}" + (f"/{repeat}" if repeat else "")
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's content. Raises AtlasError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AtlasError(f"{path}: expected a readable file, received: {error.strerror}") from error

@@ -15,9 +15,9 @@ class Probes(Frozen):
     """Real images that are put through the network, and what is shown of them."""
 
     images: NameText = Field(
-        description="A folder of JPEG, PNG and WebP images, or a pattern such as `photos/**/*.jpg`; the first folder "
-        "in it that an image lies in is its label. `scikit-image` means the pictures that this package brings "
-        "(`pip install atlas-microscope[demo]`)."
+        description="A folder of images (JPEG, PNG, WebP, GIF, TIFF, BMP), or a pattern such as `photos/**/*.jpg`; the "
+        "first folder in it that an image lies in is its label. `scikit-image` means the pictures that this package "
+        "brings (`pip install atlas-microscope[demo]`)."
     )
     limit: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         None, description="At most so many images, drawn by the seed; all of them when left out."

@@ -1,6 +1,5 @@
 """Collecting what is wrong in a configuration: every problem at once, each a sentence at its place."""
 
-import difflib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,12 +7,13 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from atlas.errors import ConfigError
+from atlas.errors import ConfigError, nearest
 from atlas.spec import marks, objectives, slots
 from atlas.spec.comparing import Compare
 from atlas.spec.config import Compute, LayerChoice, Numbers, SiteOptions
+from atlas.spec.facts import NetworkFacts
 
-LONGEST = 600  # characters of one problem
+LONGEST = 900  # characters of one problem
 Model = TypeVar("Model", bound=BaseModel)
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -111,10 +111,10 @@ def _shown(line: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """``; did you mean ...?`` with the nearest of some words, or nothing when none is near."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
+def no_layer(word: str, facts: NetworkFacts) -> str:
+    """That a network has no layer of that name, with the nearest name, or with how to see all where none is near."""
+    near = nearest(word, (layer.name for layer in facts.layers))
+    return f"expected a layer of {facts.called}, received {word!r}{near or f'; atlas layers {facts.called} lists them'}"
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> tuple[str, str]:

@@ -105,9 +105,14 @@ class Recipe(Frozen):
         return tuple(dict.fromkeys(named))
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of all photos that decide its pictures: the objective's and the start, each once."""
+        return tuple(dict.fromkeys([*self.photos, *([] if self.start in STARTS else [self.start])]))
+
+    @property
     def photo(self) -> str | None:
         """The path of the photo that pictures are made of: the objective's first, or the start; None without one."""
-        return next(iter(self.photos), None if self.start in STARTS else self.start)
+        return next(iter(self.files), None)
 
     @property
     def looks_at_classes(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from atlas.errors import NetworkError
 from atlas.spec.comparing import Compare
 from atlas.spec.config import FRAMES, Compute
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
@@ -70,3 +71,13 @@ class Request:
     output: Path
     website: Website
     class_names: tuple[str, ...] | None
+
+    def only(self, name: str) -> LayerRequest:
+        """The one layer that was asked for by its ``name``. Raises NetworkError when that is a pattern."""
+        if [layer.facts.name for layer in self.layers] != [name]:
+            named = ", ".join(layer.facts.name for layer in self.layers[:3])
+            raise NetworkError(
+                f"expected the name of one layer of {self.facts.id}, received the pattern {name!r}; name one, such as "
+                f"{named}"
+            )
+        return self.layers[0]

@@ -10,7 +10,7 @@ from pydantic import Field
 from atlas.spec import marks
 from atlas.spec.facts import NetworkFacts
 from atlas.spec.frozen import Frozen
-from atlas.spec.problems import Problems, nearest
+from atlas.spec.problems import Problems, no_layer
 
 
 class Note(Frozen):
@@ -52,8 +52,7 @@ def read_notes(path: Path, facts: NetworkFacts) -> dict[str, dict[int, Note]]:
     for name, given in (document.data or {}).items():
         layer = facts.layer(name)
         if layer is None:
-            known = [one.name for one in facts.layers]
-            problems.note((name,), f"expected a layer of {facts.id}, received {name!r}{nearest(name, known)}")
+            problems.note((name,), no_layer(name, facts))
         elif not isinstance(given, dict):
             problems.note((name,), "expected a map of channels, received something else")
         else:

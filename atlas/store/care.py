@@ -1,6 +1,6 @@
 """Looking after a store: what is in it, what is damaged, what nobody needs."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -14,14 +14,19 @@ AT_ONCE = 256
 
 
 def shares(store: Store) -> list[dict[str, Any]]:
-    """How many entries and bytes each atlas has, those that no atlas shows, and all of them: rows of plain data."""
+    """How many entries and bytes each atlas has, those that no atlas shows, and all of them: rows of plain data.
+
+    An atlas whose record is damaged shows none, and has the ``fault`` in one sentence.
+    """
     sizes = {one.key: one.size for one in store.entries()}
-    rows, shown = [], set()
-    for listed in store.atlases():
-        name = listed.path.rpartition("/")[2].removesuffix(".json")
-        keys = set(keys_of(store.get_atlas(name) or {})) & sizes.keys()
+    rows: list[dict[str, Any]] = []
+    shown: set[str] = set()
+    for name in store.atlases():
+        keys, fault = _shown(store, name)
+        keys &= sizes.keys()
         shown |= keys
-        rows.append({"atlas": name, "entries": len(keys), "bytes": sum(sizes[key] for key in keys)})
+        row = {"atlas": name, "entries": len(keys), "bytes": sum(sizes[key] for key in keys)}
+        rows.append(row | ({"fault": fault} if fault else {}))
     rest = sizes.keys() - shown
     rows.append({"atlas": "in no atlas", "entries": len(rest), "bytes": sum(sizes[key] for key in rest)})
     rows.append({"atlas": "in all", "entries": len(sizes), "bytes": sum(sizes.values())})
@@ -30,9 +35,10 @@ def shares(store: Store) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Verified:
-    """An entry that was read whole: what is wrong with it in one sentence, empty where nothing is.
+    """An entry, or the record of an atlas, that was read whole: what is wrong with it in one sentence, empty where
+    nothing is.
 
-    ``damaged`` is False for one that could only not be read this time.
+    ``key`` is the entry's key or the atlas's name. ``damaged`` is False for one that could only not be read this time.
     """
 
     key: str
@@ -45,7 +51,13 @@ def verified(store: Store) -> Iterator[Verified]:
     keys = (one.key for one in store.entries())
     with ThreadPoolExecutor() as pool:
         while some := list(islice(keys, AT_ONCE)):
-            yield from pool.map(lambda key: _verified(store, key), some)
+            yield from pool.map(lambda key: _verified(store.get, key), some)
+
+
+def verified_atlases(store: Store) -> Iterator[Verified]:
+    """The record of every atlas of a store, each read whole."""
+    for name in store.atlases():
+        yield _verified(store.get_atlas, name)
 
 
 def unneeded(store: Store, needed: Container[str], now: float) -> Iterator[Kept]:
@@ -55,12 +67,20 @@ def unneeded(store: Store, needed: Container[str], now: float) -> Iterator[Kept]
             yield one
 
 
-def _verified(store: Store, key: str) -> Verified:
+def _verified(read: Callable[[str], object], key: str) -> Verified:
     try:
-        store.get(key)
+        read(key)
     except StoreError as error:
         return Verified(key, str(error), isinstance(error, DamagedError))
     return Verified(key)
+
+
+def _shown(store: Store, name: str) -> tuple[set[str], str]:
+    """The keys that an atlas's record names, and what is wrong with it where that cannot be told."""
+    try:
+        return set(keys_of(store.get_atlas(name) or {})), ""
+    except DamagedError as error:
+        return set(), str(error)
 
 
 def keys_of(record: dict[str, Any]) -> Iterator[str]:

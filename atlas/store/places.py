@@ -1,20 +1,21 @@
 """Where bytes lie: a folder, or an object store by its fsspec address. Few verbs, all logic is above them.
 
-Paths are relative, with ``/``. What is written is whole or absent at any moment: a folder renames a temporary file, an
-object store gets one PUT. A path that is not there raises FileNotFoundError; every other trouble is a StoreError.
+Paths are relative, with ``/``. What is written is whole or absent at any moment, and survives a power cut: a folder
+flushes a temporary file, renames it and flushes its name; an object store gets one PUT and keeps what it has accepted.
+A path that is not there raises FileNotFoundError; every other trouble is a StoreError.
 """
 
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from atlas.errors import StoreError
-from atlas.files import is_abandoned, write_atomically
+from atlas.files import add, is_abandoned, write_all, write_atomically
 
 T = TypeVar("T")
 TOGETHER = 32  # requests at once
@@ -45,6 +46,9 @@ class Place(Protocol):
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file, whole."""
+
+    def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Write files by their paths, each whole; together they take little longer than one."""
 
     def append(self, path: str, data: bytes) -> None:
         """Add to a file that nobody else writes; not whole at any moment."""
@@ -89,17 +93,16 @@ class Folder:
         return [self._head(path, length) for path in paths]
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a file under a temporary name and rename it."""
+        """Write a file under a temporary name, flush and rename it."""
         write_atomically(self.folder / path, data)
 
+    def write_all(self, files: Mapping[str, bytes]) -> None:
+        """Write files likewise, and flush them together."""
+        write_all({self.folder / path: data for path, data in files.items()})
+
     def append(self, path: str, data: bytes) -> None:
-        """Add to a file."""
-        try:
-            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-            with (self.folder / path).open("ab", buffering=0) as file:
-                file.write(data)
-        except OSError as error:
-            raise self._trouble(path, "written", error) from error
+        """Add to a file, and flush it."""
+        add(self.folder / path, data)
 
     def files(self, folder: str) -> Iterator[Listed]:
         """Every file below a folder but temporary ones."""
@@ -178,6 +181,10 @@ class Bucket:
         except FileNotFoundError as error:
             said = "there is no such bucket or container; make it, or name another store"
             raise StoreError(f"{self.address}: could not be written: {said}") from error
+
+    def write_all(self, files: Mapping[str, bytes]) -> None:
+        """One PUT each, some at once."""
+        self._all(lambda path: self.write(path, files[path]), list(files))
 
     def append(self, path: str, data: bytes) -> None:
         """Write all of it anew: an object cannot grow."""

@@ -1,6 +1,5 @@
 """The store: renderings by their keys and one record for each atlas, in a folder or an object store."""
 
-import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from atlas.canonical import canonical
-from atlas.errors import StoreError
+from atlas.canonical import sealed, unsealed
+from atlas.errors import DamagedError, StoreError
 from atlas.store.entry import Entry, decode, encode, needed, record_of
-from atlas.store.places import Listed, place
+from atlas.store.places import place
 
 FORMAT = "v1"
 ENTRIES, ATLASES = f"{FORMAT}/entries", f"{FORMAT}/atlases"
@@ -77,9 +76,10 @@ class Store:
             while reading:
                 yield reading.popleft().result()
 
-    def put(self, entry: Entry) -> None:
-        """Keep an entry: at its address it is either whole or absent, at any moment."""
-        self.place.write(_path(entry.key), encode(entry))
+    def put(self, *entries: Entry) -> None:
+        """Keep entries: at its address each is either whole or absent, at any moment. They are kept for good when this
+        returns, also when the power goes."""
+        self.place.write_all({_path(entry.key): encode(entry) for entry in entries})
 
     def drop(self, key: str) -> None:
         """Delete an entry."""
@@ -98,24 +98,40 @@ class Store:
 
     def put_atlas(self, name: str, record: dict[str, Any]) -> None:
         """Keep the record of an atlas: what the pages are made from, beside the entries."""
-        self.place.write(f"{ATLASES}/{name}.json", canonical(record).encode())
+        self.place.write(_atlas(name), sealed(record))
+
+    def holds_atlas(self, name: str, record: dict[str, Any]) -> bool:
+        """Whether the record of an atlas is just this one, and whole."""
+        try:
+            return self.place.read(_atlas(name)) == sealed(record)
+        except FileNotFoundError:
+            return False
 
     def get_atlas(self, name: str) -> dict[str, Any] | None:
-        """The record of an atlas, or None when there is none."""
-        path = f"{ATLASES}/{name}.json"
+        """The record of an atlas, or None when there is none. Raises DamagedError when it is empty, cut or altered."""
+        path = _atlas(name)
         try:
-            record: dict[str, Any] = json.loads(self.place.read(path))
-            return record
+            record = unsealed(self.place.read(path), old=True)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise StoreError(
-                f"{self.address}/{path}: expected an atlas record, received: {error}; delete the file and build again"
-            ) from error
+        if record is None:
+            raise DamagedError(
+                f"{self.address}/{path}: expected an atlas record, received a damaged file; build that atlas again"
+            )
+        return record
 
-    def atlases(self) -> list[Listed]:
-        """The records of atlases."""
-        return sorted(self.place.files(ATLASES), key=lambda one: one.path)
+    def drop_atlas(self, name: str) -> None:
+        """Delete the record of an atlas."""
+        self.place.delete(_atlas(name))
+
+    def atlases(self) -> list[str]:
+        """The names of the atlases that there are records of."""
+        names = (one.path.removeprefix(f"{ATLASES}/").removesuffix(".json") for one in self.place.files(ATLASES))
+        return sorted(name for name in names if "/" not in name)
+
+
+def _atlas(name: str) -> str:
+    return f"{ATLASES}/{name}.json"
 
 
 def _path(key: str) -> str:

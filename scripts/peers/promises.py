@@ -24,11 +24,18 @@ def write(folder: Path, **more: Any) -> None:
     (folder / "atlas.yaml").write_text(yaml.safe_dump(BUILD | more, sort_keys=False))
 
 
-def atlas(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``atlas`` with arguments in a folder, in a process group of its own."""
+def atlas(folder: Path, *arguments: str, path: str = "") -> subprocess.Popen[str]:
+    """``atlas`` with arguments in a folder, in a process group of its own; ``path`` is searched for modules first."""
     command = [sys.executable, "-m", "atlas", *arguments]
+    environment = {**os.environ, "PYTHONPATH": path} if path else None
     return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 

@@ -259,9 +259,12 @@ def test_images_that_cannot_be_shown_are_named_and_the_build_goes_on(shell, conf
     config.write_text(config.read_text() + "probes: {images: photos, size: 32}\n")
     said = shell("build", "toy.yaml")
     assert (said.code, said.err) == (0, "")
-    assert "skipped: dogs/no.jpg: expected an image, received a file that is no JPEG, PNG or WebP image" in said.lines
+    assert (
+        "skipped: dogs/no.jpg: expected an image, received a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"
+        in said.lines
+    )
     done = json.loads(shell("build", "toy.yaml", "--json").lines[-1])
-    assert done["skipped"] == {"dogs/no.jpg": "a file that is no JPEG, PNG or WebP image"}
+    assert done["skipped"] == {"dogs/no.jpg": "a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"}
     assert done["not_found_out"] == {}
     for number in range(30):
         (folder / f"{number}.png").write_bytes(b"")

@@ -54,7 +54,7 @@ def test_it_answers_with_verdicts_and_numbers_and_shows_both(shell, config, thei
     assert found["by"] == "Lucid"
     first, both = found["layers"]
     assert (first["layer"], both["layer"]) == ("first", "both")
-    assert both["skipped"] == {"both_ch7.png": "a file that is no JPEG, PNG or WebP image"}
+    assert both["skipped"] == {"both_ch7.png": "a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"}
     assert [one["channel"] for one in both["channels"]] == [4, 6]
     four, six = both["channels"]
     assert set(four) == {"channel", "verdict", "rank", "our_rank", "others", "alike", "theirs", "ours"}
@@ -77,7 +77,10 @@ def test_for_people_a_line_for_each_layer_and_channel(shell, config, theirs):
     assert any(line.startswith("both beside Lucid: ") and "of 2); our score is at least" in line for line in said.lines)
     assert sum(line.startswith(("  both ", "  first ")) for line in said.lines) == 3
     assert "left out, of other names: 1, the first remarks.png" in said.lines
-    assert "skipped: both_ch7.png: expected an image, received a file that is no JPEG, PNG or WebP image" in said.lines
+    assert (
+        "skipped: both_ch7.png: expected an image, received a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"
+        in said.lines
+    )
 
 
 def test_a_comparison_is_made_once_and_a_build_without_it_takes_it_from_the_pages(shell, config, theirs):
@@ -161,10 +164,10 @@ def test_the_option_takes_the_place_of_the_whole_key(shell, config, theirs):
 
 def test_a_picture_that_may_not_be_read_is_left_out_and_the_rest_goes_on(shell, config, theirs, monkeypatch):
     from atlas.engine import versus
-    from atlas.probes import sources
+    from atlas.images import folders
 
-    digest, opened = sources._digest, versus.open_image
-    monkeypatch.setattr(sources, "_digest", lambda path: "" if path.endswith("both_ch4.png") else digest(path))
+    digest, opened = folders._digest, versus.open_image
+    monkeypatch.setattr(folders, "_digest", lambda path: "" if path.endswith("both_ch4.png") else digest(path))
 
     def refused(path, *rest):
         if path.endswith("both_ch4.png"):

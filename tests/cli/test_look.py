@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -152,7 +153,7 @@ def test_a_caricature_of_a_photo(shell, toy, tmp_path):
         ({"channels": "24"}, "atlas: layers[0].channels: expected channels 0 to 23 of both, received 24"),
         ({"channels": "5-3"}, "the lower channel first in 5-3"),
         ({"channels": "x"}, "channels such as 0-63,100"),
-        ({"layer": "bothe"}, "atlas: layers[0].name: expected a layer of own-"),
+        ({"layer": "bothe"}, "atlas: layers[0].name: expected a layer of toy.keras, received 'bothe'; did you"),
         (
             {"recipe": "lucd"},
             f"atlas: recipes.shown.base: expected one of {', '.join(RECIPES)}, received 'lucd'",
@@ -163,7 +164,7 @@ def test_a_caricature_of_a_photo(shell, toy, tmp_path):
             f"atlas: recipes.shown.start: expected {', '.join(STARTS)} or the path",
         ),
         ({"weights": "no.h5"}, "expected a file of weights at "),
-        ({"network": "no.keras"}, "atlas: network: expected a file at "),
+        ({"network": "no.keras"}, "atlas: network: expected a .keras file at "),
     ],
 )
 def test_a_mistake_is_one_sentence_and_makes_nothing(shell, toy, tmp_path, change, sentence):
@@ -182,3 +183,29 @@ def test_a_network_of_one_s_own_needs_its_preprocessing(shell, toy):
     said = shell("show", toy, "both", 5, "-o", "a.png")
     assert said.code == 2
     assert "expected preprocessing" in said.err
+
+
+@pytest.mark.parametrize("command", ["layers", "plan"])
+def test_tables_are_whole_in_a_pipe_and_on_a_narrow_terminal(shell, toy, tmp_path, monkeypatch, command):
+    name = "a_layer_whose_name_is_longer_than_the_line_of_a_narrow_terminal_[red]and\x1bred"
+    model = keras.models.load_model(toy)
+    keras.models.clone_model(model, clone_function=lambda layer: renamed(layer, name)).save(tmp_path / "long.keras")
+    (tmp_path / "long.yaml").write_text("network: long.keras\npreprocessing: tf\n")
+    monkeypatch.setenv("COLUMNS", "30")
+    said = shell(command, f"long.{'keras' if command == 'layers' else 'yaml'}")
+    assert said.code == 0
+    shown = name.replace("\x1b", "\\x1b")
+    assert any(line.startswith(f"{shown}  ") for line in said.lines)
+    assert "\x1b" not in said.out
+    assert "…" not in said.out
+
+
+def renamed(layer, name):
+    return type(layer).from_config(layer.get_config() | ({"name": name} if layer.name == "left" else {}))
+
+
+def test_a_layer_that_nothing_is_near_is_told_where_layers_are_listed(shell):
+    said = shell("show", "mobilenetv2", "rabbit", 0, "-o", "a.png")
+    assert said.err.endswith(
+        "expected a layer of mobilenetv2, received 'rabbit'; atlas layers mobilenetv2 lists them\n"
+    )

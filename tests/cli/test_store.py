@@ -45,6 +45,44 @@ def test_a_damaged_entry_is_named_repaired_and_made_again(shell, built, tmp_path
     assert shell("store", "verify").code == 0
 
 
+def test_what_a_power_cut_left_empty_is_named_and_made_again(shell, built, tmp_path):
+    """As before entries and records were flushed, or as another program copied them."""
+    record = tmp_path / ".atlas" / "v1" / "atlases" / "toy.json"
+    good = {path: path.read_bytes() for path in [*built, record]}
+    for path in good:
+        path.write_bytes(b"")
+    (log,) = (tmp_path / ".atlas" / "v1" / "runs").iterdir()
+    log.write_bytes(b"")
+    said = shell("store", "verify")
+    assert said.code == 1
+    assert [path for path in good if str(path) not in said.out] == []
+    assert said.lines[-1] == "8 entries read, 8 damaged, and 1 damaged record of an atlas"
+    listed = shell("store", "ls")
+    assert (listed.code, listed.err) == (
+        0,
+        f"atlas: {record}: expected an atlas record, received a damaged file; build that atlas again\n",
+    )
+    assert shell("status").out.startswith("no build has run")
+    again = shell("build", "toy.yaml")
+    assert again.code == 0
+    assert "5 pictures rendered, 0 were cached" in again.lines
+    assert again.lines[-1] == "site: site/toy/index.html (unchanged)"
+    assert {path: path.read_bytes() for path in good} == good
+    assert shell("store", "verify").code == 0
+
+
+def test_a_record_that_is_damaged_alone_locks_nothing(shell, built, tmp_path):
+    record = tmp_path / ".atlas" / "v1" / "atlases" / "toy.json"
+    good = record.read_bytes()
+    record.write_bytes(good.replace(b"first", b"worst", 1))
+    said = shell("store", "verify", "--repair", "--json")
+    assert (said.code, json.loads(said.lines[0])["atlas"]) == (1, "toy")
+    assert not record.exists()
+    record.write_bytes(b"")
+    assert shell("site", "toy.yaml").code == 0
+    assert record.read_bytes() == good
+
+
 def test_a_comparison_that_is_gone_is_made_again(shell, built):
     good = built[-1].read_bytes()
     built[-1].unlink()

@@ -22,8 +22,7 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
         identity = identify(known.id, weights.digest, known.preprocessing, layer, RECIPE)
         jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
         return Batch(
-            setting=Setting(toy_ref, weights.digest, str(tmp_path / "store"), 1, "cpu"),
-            network=known.id,
+            setting=Setting(toy_ref, known.id, weights.digest, str(tmp_path / "store"), 1, "cpu"),
             layer=layer,
             activation="relu",
             recipe_name="main",

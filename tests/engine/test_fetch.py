@@ -200,7 +200,7 @@ def test_a_few_that_are_not_there_among_many_are_no_sign_of_it(get: Callable[...
 
 def test_a_page_in_the_place_of_every_picture_is_no_service(get: Callable[..., Fetched], served: Served) -> None:
     served.otherwise = (200, {"Content-Type": "text/html"}, b"<html>This address is for sale</html>")
-    with pytest.raises(AtlasError, match="received a file that is no JPEG, PNG or WebP image; 5 of 5"):
+    with pytest.raises(AtlasError, match="received a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image; 5 of 5"):
         get(*range(9))
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from atlas.canonical import sealed, unsealed
 from atlas.engine import log
 from atlas.engine.log import Log, measured_speed, runs
 from atlas.errors import StoreError
@@ -42,8 +43,8 @@ def test_a_run_that_fell_silent_is_lost(store):
     run.end("done")
     [listed] = store.place.files(log.RUNS)
     lines = store.place.read(listed.path).splitlines()
-    first = json.loads(lines[0]) | {"at": time.time() - 1000}
-    store.place.write(listed.path, json.dumps(first).encode() + b'\n{"at": 17')
+    first = unsealed(lines[0]) | {"at": time.time() - 1000}
+    store.place.write(listed.path, sealed(first) + b'\n{"at": 17')
     [found] = runs(store)
     assert found.state == "lost"
 
@@ -77,6 +78,52 @@ def test_what_cannot_be_written_is_written_later_and_is_never_in_the_way(store, 
     run.end("done")
     [found] = runs(store)
     assert (found.state, found.summary["made"]) == ("done", 10)
+
+
+def test_a_line_that_is_altered_is_left_out_and_no_other(store):
+    run = Log(store, ABOUT)
+    batch(run, 10)
+    batch(run, 20)
+    run.end("done")
+    [listed] = store.place.files(log.RUNS)
+    path = store.place.folder / listed.path
+    whole = path.read_bytes()
+    made = {0: [], 1: [20], 2: [10], 3: [10, 20]}  # by the line that a flip is in
+    for place in range(len(whole)):
+        data = bytearray(whole)
+        data[place] ^= 1 << place % 8
+        path.write_bytes(data)
+        found = [[one["made"] for one in run.batches] for run in runs(store)] or [[]]
+        line = whole[:place].count(b"\n")
+        accepted = [made[line], [10, 20]]  # in the word checksum itself a flip makes a line of before, of right numbers
+        if whole[place : place + 1] == b"\n":
+            accepted += [made[line][:1], []]
+        assert found[0] in accepted, (place, found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"null", b"[]", b"7", b"\xff\xfe", b"{}", bytes(40), b'{"event": "run"}', b'{"at": 1, "event": "batch"}'],
+)
+def test_lines_that_say_nothing_are_no_trouble(store, line):
+    run = Log(store, ABOUT)
+    batch(run, 10)
+    run.end("done")
+    [listed] = store.place.files(log.RUNS)
+    lines = store.place.read(listed.path).splitlines()
+    store.place.write(listed.path, b"\n".join([line, *lines, line]))
+    store.place.write(f"{log.RUNS}/1-other-2.jsonl", line)
+    [found] = runs(store)
+    assert (found.state, found.summary["made"]) == ("done", 10)
+
+
+def test_a_log_of_before_there_were_checksums_is_read(store):
+    about = {"at": time.time(), "event": "run", "host": "h", "process": 1, **ABOUT}
+    done = {"at": time.time(), "event": "batch", "layer": "a", "recipe": "main"}
+    done |= {"made": 3, "dead": 0, "failed": 0, "seconds": 2, "flop": 300.0}
+    store.place.write(f"{log.RUNS}/1-h-1.jsonl", b"".join(json.dumps(one).encode() + b"\n" for one in (about, done)))
+    [found] = runs(store)
+    assert (found.state, found.summary["made"], measured_speed(store)) == ("running", 3, 150)
 
 
 def test_the_speed_is_that_of_the_last_build_that_rendered(store):

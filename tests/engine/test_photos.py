@@ -13,10 +13,10 @@ from atlas.cli.prepare import prepare
 from atlas.engine.photos import Photos, layers_before
 from atlas.engine.record import atlas_record
 from atlas.engine.run import run
+from atlas.images.folders import Source
+from atlas.images.loader import open_image
 from atlas.networks.load import load
-from atlas.probes.images import open_image
 from atlas.probes.maps import feature_maps
-from atlas.probes.sources import Source
 from atlas.store.store import Store
 
 CONFIG = """

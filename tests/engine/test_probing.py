@@ -12,17 +12,17 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import cdist
 
-import atlas.engine.probing
+import atlas.engine.worker
 from atlas.ascent import render as rendering
 from atlas.engine import run as running
 from atlas.engine.pools import Here
 from atlas.engine.probing import IMAGES, LOOK, Probing
 from atlas.engine.run import Build, Outcome, look_up, run, to_study
+from atlas.images.folders import Source, find_images
+from atlas.images.loader import open_image
 from atlas.networks.load import load
 from atlas.networks.weights import locate
-from atlas.probes.images import open_image
 from atlas.probes.look import Probe
-from atlas.probes.sources import Source, find_images
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request
 from atlas.spec.plan import make_plan, seen_by
@@ -337,7 +337,7 @@ def test_one_graph_is_traced_for_all_parts(case, small, monkeypatch):
     traced = []
     seen = Probe._seen
     monkeypatch.setattr(Probe, "_seen", lambda self, pixels: traced.append(self.cuts[0].layer) or seen(self, pixels))
-    atlas.engine.probing._probe.cache_clear()
+    atlas.engine.worker._traced.clear()
     build = case.build(size=44)
     case.make(build)
     assert len(build.probing.parts) >= COUNT / 4

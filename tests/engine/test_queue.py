@@ -13,8 +13,8 @@ from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
-SETTING = Setting(NetworkRef("toy", "random"), "", "", 1, "cpu")
-BATCH = Batch(SETTING, "toy", "a", "relu", "main", Recipe(size=32), (), (), 0)
+SETTING = Setting(NetworkRef("toy", "random"), "toy", "", "", 1, "cpu")
+BATCH = Batch(SETTING, "a", "relu", "main", Recipe(size=32), (), (), 0)
 
 
 def batch(layer: str, *channels: int) -> Batch:

@@ -44,7 +44,7 @@ def planned(folder, toy, layers: str, weights: str = "random:1"):
 
 def asked(request, plan, folder, network=""):
     """The studies of weights that a plan asks for, of the network by its own id or by another."""
-    setting = Setting(plan.ref, locate(request.ref).digest, str(folder / "store"), 1, "auto")
+    setting = Setting(plan.ref, request.facts.id, locate(request.ref).digest, str(folder / "store"), 1, "auto")
     return wires([one.facts for one in mains(plan, {})], setting, network or request.facts.id)
 
 

@@ -55,11 +55,11 @@ def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):
         "kernel": KERNEL,
         "layer": "both",
         "channel": 17,
-        "network": asked.network,
+        "network": asked.setting.network,
         "weights": asked.setting.weights_digest,
         "versions": versions(),
     }
-    assert asked.network.startswith("own-")
+    assert asked.setting.network.startswith("own-")
     assert record.pop("recipe") == asked.recipe.shown
     assert record.pop("state") == report.done[1].state
     assert record["score"].keys() == record["max"].keys() == {"start", "grey", "end"}
@@ -178,7 +178,7 @@ def test_what_would_fail_every_batch_alike_is_raised_through(batch, tmp_path, mo
     with pytest.raises(WeightsError, match="expected a file of weights"):
         work(elsewhere(asked, ref=dataclasses.replace(asked.setting.ref, weights=str(tmp_path / "no.h5"))))
 
-    def refuse(self, entry):
+    def refuse(self, *entries):
         raise StoreError("the store is gone")
 
     monkeypatch.setattr(Store, "put", refuse)
@@ -198,8 +198,8 @@ from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
 
 jobs = [Job(channel, key) for channel, key in {[(job.channel, job.key) for job in asked.jobs]}]
-setting = Setting(NetworkRef("n", "own"), "w", {asked.setting.store!r}, 1, "cpu")
-report = work(Batch(setting, "n", "l", "relu", "main", Recipe(size=32), jobs, (), 0))
+setting = Setting(NetworkRef("n", "own"), "n", "w", {asked.setting.store!r}, 1, "cpu")
+report = work(Batch(setting, "l", "relu", "main", Recipe(size=32), jobs, (), 0))
 print(len(report.done), "tensorflow" in sys.modules)
 """)
     run = subprocess.run([sys.executable, tmp_path / "again.py"], capture_output=True, text=True, check=True)

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -103,10 +102,14 @@ def test_a_record_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert made == ["mobilenetv2"]
     (kept,) = (tmp_path / "cache/atlas/networks").iterdir()
     assert kept.name.startswith(f"mobilenetv2-keras{keras.__version__}-")
-    kept.write_text("{")
-    assert facts(NetworkRef("mobilenetv2", "imagenet")) == first
-    assert made == ["mobilenetv2"] * 2
-    assert json.loads(kept.read_text())["size"] == 224
+    whole = kept.read_bytes()
+    altered = [b"", b"{", whole[:-1], bytes(len(whole)), b'{"layers": []}', b'[{"name": "a"}]', b"null"]
+    altered += [whole.replace(b'"channels":96', b'"channels":97'), whole.replace(b'"size":224', b'"size":225')]
+    for count, data in enumerate(altered, 2):
+        kept.write_bytes(data)
+        assert facts(NetworkRef("mobilenetv2", "imagenet")) == first
+        assert made == ["mobilenetv2"] * count
+        assert kept.read_bytes() == whole
 
 
 def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,13 +162,46 @@ def test_preprocessing_can_be_overridden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("vgg91", "vgg19"), ("InceptionV3", "inceptionv3"), ("resnet-50", "resnet50")]
+    ("wrong", "right"),
+    [
+        *(("vgg91", "vgg19"), ("InceptionV3", "inceptionv3"), ("resnet-50", "resnet50"), ("xeption", "xception")),
+        *(("efficientnet_v2_s", "efficientnetv2s"), ("nasnetmob", "nasnetmobile"), ("densenet112", "densenet121")),
+    ],
 )
 def test_unknown_networks_name_the_nearest(wrong: str, right: str) -> None:
     with pytest.raises(NetworkError, match=rf"received '{wrong}'; did you mean {right}\?"):
         facts(NetworkRef(wrong, "imagenet"))
 
 
-def test_nothing_near_lists_what_there_is() -> None:
-    with pytest.raises(NetworkError, match="known are convnextbase, convnextlarge"):
-        facts(NetworkRef("qqqq", "imagenet"))
+@pytest.mark.parametrize(
+    ("wrong", "family"),
+    [
+        ("resnet18", "resnet101, resnet101v2, resnet152, resnet152v2, resnet50, resnet50v2"),
+        ("vgg13", "vgg16, vgg19"),
+        ("densenet161", "densenet121, densenet169, densenet201"),
+        ("inceptionv1", "inceptionresnetv2, inceptionv3"),
+        ("mobilenetv3", "mobilenetv3large, mobilenetv3small"),
+    ],
+)
+def test_another_number_is_another_network_whose_family_is_listed(wrong: str, family: str) -> None:
+    with pytest.raises(NetworkError, match=f"received '{wrong}'; known are {family}; save any other with Keras"):
+        facts(NetworkRef(wrong, "imagenet"))
+
+
+@pytest.mark.parametrize("wrong", ["qqqq", "alexnet", "yolov8", ""])
+def test_nothing_near_lists_what_there_is(wrong: str) -> None:
+    with pytest.raises(NetworkError, match=r"known are convnextbase, convnextlarge.*and give its \.keras file"):
+        facts(NetworkRef(wrong, "imagenet"))
+
+
+def test_what_lies_there_by_that_name_is_not_taken_for_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "vgg19").mkdir()
+    with pytest.raises(
+        NetworkError, match=r"received 'flowers'; to name what lies here by that name, write \./flowers"
+    ):
+        facts(NetworkRef("flowers", "imagenet"))
+    assert facts(NetworkRef("vgg19", "imagenet")).title == "VGG19"

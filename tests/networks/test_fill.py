@@ -23,9 +23,13 @@ from atlas.spec.facts import NetworkRef
 def network(depth: int = 4) -> keras.Model:
     given = keras.Input((None, None, 3))
     block = keras.Sequential(
-        [keras.layers.Conv2D(depth, 3, use_bias=False), keras.layers.BatchNormalization()], name="block"
+        [
+            keras.layers.Conv2D(depth, 3, use_bias=False, name="conv"),
+            keras.layers.BatchNormalization(name="norm"),
+        ],
+        name="block",
     )
-    middle = block(keras.layers.Normalization()(given))
+    middle = block(keras.layers.Normalization(name="scaled")(given))
     return keras.Model(given, keras.layers.SeparableConv2D(2, 3, activation="relu", name="last")(middle))
 
 
@@ -154,6 +158,27 @@ def test_a_swollen_array_is_not_read(filled: keras.Model, tmp_path: Path) -> Non
         place.create_dataset("2", (1 << 40,), "f4", chunks=(1 << 16,), compression="gzip")
     with pytest.raises(WeightsError, match=r"expected bias of shape \(2,\), received \(1099511627776,\)"):
         fill_from_file(network(), path)
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.keras"])
+def test_an_altered_bit_gives_other_weights_or_one_sentence(name: str, tmp_path: Path) -> None:
+    """HDF5 has no checksum; zip has one for each file, but none for its table of contents."""
+    given = keras.Input((None, None, 3))
+    model = keras.Model(given, keras.layers.Conv2D(2, 3, name="last")(given))
+    path = tmp_path / name
+    model.save(path) if name.endswith(".keras") else model.save_weights(path)
+    whole, said = path.read_bytes(), []
+    table = [len(whole) - place for place in range(1, 400, 5)]
+    for place in [*range(0, len(whole), 299), *table]:
+        altered = bytearray(whole)
+        altered[place] ^= 1 << place % 8
+        path.write_bytes(altered)
+        try:
+            fill_from_file(model, path)
+        except WeightsError as error:
+            said.append(str(error))
+    assert said
+    assert [one for one in said if not one.startswith(f"{path}: ")] == []
 
 
 @pytest.mark.parametrize("name", SUFFIXES)

@@ -15,9 +15,13 @@ import pytest
 import tensorflow as tf
 
 from atlas.errors import NetworkError, WeightsError
+from atlas.networks.arrays import encode
 from atlas.networks.catalog import facts
 from atlas.networks.families import preprocessing
+from atlas.networks.graph import flatten, weights_of
 from atlas.networks.load import load
+from atlas.networks.own import open_model
+from atlas.networks.seen import Seen
 from atlas.networks.weights import locate
 from atlas.spec.facts import NetworkRef, Preprocessing
 
@@ -43,7 +47,7 @@ def classifier(channels: int = 3) -> keras.Model:
             keras.Input((28, 28, channels)),
             Layers.Conv2D(4, 3, activation="relu", name="first"),
             Layers.MaxPooling2D(name="pool"),
-            keras.Sequential([Layers.Conv2D(6, 3), Layers.BatchNormalization(), Layers.ReLU()], name="block"),
+            keras.Sequential([Layers.Conv2D(6, 3), Layers.BatchNormalization(), Layers.ReLU(name="out")], name="block"),
             Layers.Flatten(),
             Layers.Dense(3, activation="softmax"),
         ]
@@ -53,11 +57,11 @@ def classifier(channels: int = 3) -> keras.Model:
 def test_a_classifier_of_a_fixed_size_is_rebuilt_free(tmp_path: Path) -> None:
     model = classifier()
     network = load(ref(saved(tmp_path, model)))
-    assert [layer.name for layer in network.facts.feature_layers] == ["first", "block.re_lu"]
+    assert [layer.name for layer in network.facts.feature_layers] == ["first", "block.out"]
     assert [layer.kind for layer in network.facts.layers if layer.listed] == ["conv", "pool", "activation", "classes"]
     assert (network.facts.note, network.facts.size, network.facts.smallest) == ("", 28, 8)
     assert (network.facts.title, network.facts.id[:4], len(network.facts.id)) == ("mine", "own-", 16)
-    cut = network.cut("block.re_lu")
+    cut = network.cut("block.out")
     assert cut.main.function == "relu"
     assert cut.pre(tf.zeros((2, 60, 71, 3))).shape == (2, 27, 32, 6)
     pictures = np.random.default_rng(0).random((2, 28, 28, 3)).astype(np.float32)
@@ -116,7 +120,7 @@ def test_random_weights_and_a_file_replace_its_own(tmp_path: Path) -> None:
 def test_preprocessing_is_asked_for(tmp_path: Path) -> None:
     path = saved(tmp_path, classifier())
     with pytest.raises(
-        NetworkError, match=r"expected its preprocessing, received none; .* tf \| caffe \| torch \| none"
+        NetworkError, match=r"mine\.keras: expected preprocessing: tf, caffe, torch, none or numbers .*, received none"
     ):
         facts(NetworkRef(str(path), "own"))
     assert facts(NetworkRef(str(path), "own", preprocessing=preprocessing("tf"))).preprocessing.offset[0] == -1
@@ -195,7 +199,7 @@ def test_an_unknown_class_is_one_sentence(tmp_path: Path) -> None:
             data = source.read(name)
             target.writestr(name, data.replace(b'"MaxPooling2D"', b'"MaxPooling9D"') if name == "config.json" else data)
     with pytest.raises(
-        NetworkError, match=r"expected a network that Keras can open, received: .*MaxPooling9D"
+        NetworkError, match=r"expected a network that Keras .* can open, received .* the class MaxPooling9D \(pool\): "
     ) as caught:
         facts(ref(altered))
     assert "\n" not in str(caught.value)
@@ -246,3 +250,67 @@ def test_a_lambda_hidden_deep_is_found(tmp_path: Path) -> None:
         target.writestr("model.weights.h5", source.read("model.weights.h5"))
     with pytest.raises(NetworkError, match="received a lambda function"):
         facts(ref(hidden))
+
+
+def counted(first: int) -> keras.Model:
+    """Four convolutions with the names that Keras gives them, counted from ``first`` on."""
+    keras.utils.clear_session()
+    for _ in range(first):
+        Layers.Conv2D(2, 1)
+    given = made = keras.Input((12, 12, 3))
+    for channels in (2, 3, 4, 5):
+        made = Layers.Conv2D(channels, 3, activation="relu")(made)
+    return keras.Model(given, made)
+
+
+def test_layers_have_the_names_that_the_file_has(tmp_path: Path) -> None:
+    path = saved(tmp_path, counted(first=1))
+    for already in (0, 3):  # whatever Keras has counted in this process
+        keras.utils.clear_session()
+        for _ in range(already):
+            Layers.Conv2D(2, 1)
+        network = load(ref(path))
+        assert [layer.name for layer in network.facts.layers] == ["conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4"]
+        assert network.cut("conv2d_2").main.channels == 3
+    with pytest.raises(NetworkError, match=r"expected a layer of mine\.keras, received 'conv2d'; did you mean conv2d_"):
+        network.cut("conv2d")
+
+
+def test_weights_by_name_have_the_names_that_the_file_has(tmp_path: Path) -> None:
+    model = counted(first=7)
+    path = saved(tmp_path, model)
+    names = ["conv2d_7/kernel", "conv2d_7/bias", "conv2d_8/kernel", "conv2d_8/bias"]
+    assert [weight.name for weight in weights_of(open_model(path))][:4] == names
+    arrays = {weight.name: weight.variable.numpy() + 1 for weight in weights_of(model)}
+    (tmp_path / "w.safetensors").write_bytes(encode(arrays))
+    network = load(ref(path, str(tmp_path / "w.safetensors")))
+    np.testing.assert_array_equal(network.model.get_layer("conv2d_8").kernel, arrays["conv2d_8/kernel"])
+
+
+def test_names_within_nested_models_and_of_further_calls_are_all_different(tmp_path: Path) -> None:
+    def block(name: str) -> keras.Model:
+        inside = [keras.Input((8, 8, 3)), Layers.Conv2D(3, 1, name="conv"), Layers.ReLU(name="out")]
+        return keras.Sequential(inside, name=name)
+
+    one, other, shared = block("one"), block("other"), Layers.Conv2D(3, 1, activation="relu", name="shared")
+    given = keras.Input((8, 8, 3))
+    made = one(other(one(given)))
+    taken = Layers.Conv2D(3, 1, activation="relu", name="shared-2")(shared(shared(made)))
+    path = saved(tmp_path, keras.Model(given, Layers.ReLU(name="one.out")(taken)))
+    graph = flatten(open_model(path))
+    names = [node.name for node in graph.nodes if node.function == "relu"]
+    assert names == ["one.out", "other.out", "one-2.out", "shared", "shared-3", "shared-2", "one.out-2"]
+    pictures = np.random.default_rng(0).random((2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        Seen(graph, tf.constant(pictures)).value(graph.output), open_model(path)(pictures), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["a b", "a:b", "über", "a+b", "_a", "[a]", "index"])
+def test_any_name_can_be_traced(name: str, tmp_path: Path) -> None:
+    given = keras.Input((16, 16, 3))
+    pooled = Layers.MaxPooling2D(name=name)(given)
+    path = saved(tmp_path, keras.Model(given, Layers.Conv2D(3, 3, activation="relu", name="last")(pooled)))
+    found = facts(ref(path))
+    assert [layer.name for layer in found.layers] == [name, "last"]
+    assert (found.note, found.smallest) == ("", 8)

@@ -61,6 +61,28 @@ def test_a_picture_that_is_gone_or_broken_is_found(site: Path, tmp_path: Path) -
     assert "random/_/home.css: refers to another host" in found
 
 
+def test_every_file_that_is_empty_or_cut_is_named(site: Path, tmp_path: Path) -> None:
+    """As a power cut leaves them where a copy, or another program, did not flush what it wrote."""
+    shutil.copytree(site / "random", tmp_path / "random")
+    files = sorted(path for path in (tmp_path / "random").rglob("*") if path.is_file())
+    kept = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.write_bytes(b"")
+    found = check_site(tmp_path)
+    assert [path for path in files if f"{path.relative_to(tmp_path)}: is empty" not in found] == []
+    for path, data in kept.items():
+        path.write_bytes(data[: len(data) // 2])
+    cut = "\n".join(check_site(tmp_path))
+    kinds = {".html", ".webp", ".json"}
+    assert {path.suffix for path in files} >= kinds
+    assert [path for path in files if path.suffix in kinds and path.name not in cut] == []
+    for path, data in kept.items():
+        path.write_bytes(data[:15] if path.suffix == ".html" else data)
+    cut = "\n".join(check_site(tmp_path))
+    pages = [path for path in files if path.suffix == ".html"]
+    assert all(f"{path.relative_to(tmp_path)}: expected </html>, received the end" in cut for path in pages)
+
+
 def test_a_folder_without_pages_is_no_site(tmp_path: Path) -> None:
     with pytest.raises(SiteError, match="expected a built site"):
         check_site(tmp_path)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from atlas.pages.check import check_site
 from atlas.pages.write import write_atlas
@@ -27,7 +28,7 @@ def said(path: Path) -> str:
 @pytest.mark.parametrize(
     ("channel", "state", "words"),
     [
-        (1, "activated", "The picture excites the channel: positive somewhere, and on the mean above both the start"),
+        (1, "activated", "The picture excites the channel: positive somewhere, and its mean activation is above"),
         (5, "dead", "No start activated the channel, whatever its seed"),
         (6, "failed", "This picture could not be made: the score became NaN at step 12; try a smaller rate"),
         (7, "not yet", "The build stopped before this picture was made."),
@@ -160,7 +161,7 @@ def test_the_configuration_of_one_picture_makes_its_key(tmp_path: Path, monkeypa
         "  tutorial: {base: tutorial}\n  old: {base: lucid, seed: 7}\n  flat: {parameterization: {contrast: null}}\n"
         "  like: {base: caricature, objective: {photo: photo.png}}\n"
     )
-    (tmp_path / "photo.png").write_bytes(b"a photo")
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
     request = load_request(given, {}, CATALOG)
     plan = make_plan(request, "sha256:0")
     weights = {"kind": "embedded", "digest": "sha256:0", "description": "", "licence": "", "seed": 0}
@@ -304,5 +305,8 @@ def test_what_every_objective_raises_has_words() -> None:
         assert "what the objective" not in score_meaning({"objective": {"name": name}})
     caricature = score_meaning({"objective": {"name": "caricature", "layer": "mixed3"}})
     assert caricature == "how far the activations of mixed3 go along the photo’s own, which are at 1"
+    assert score_meaning({"objective": {"name": "channel"}}, "activation", "silu") == (
+        "the mean positive part of the pre-activation"
+    )
     assert score_meaning({"objective": {"name": "channel"}}, "classes") == "the class’s logit"
     assert score_meaning({"objective": {"name": "channel", "weight": -1}}, "classes").startswith("minus the channel")

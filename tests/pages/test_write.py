@@ -14,6 +14,7 @@ from PIL import Image
 
 from atlas import files
 from atlas.errors import SiteError, StoreError
+from atlas.pages import ledger
 from atlas.pages.check import check_site
 from atlas.pages.listing import COPY, FILES
 from atlas.pages.theme import Theme
@@ -192,6 +193,38 @@ def test_an_interrupted_build_goes_on_to_the_same_site(
         path.unlink()
     write_atlas(record, store, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_the_list_of_files_is_on_the_disk_before_the_first_page_and_after_the_last(
+    record: dict[str, Any], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, calls = tmp_path / "out", []
+    write_atlas(record, store, out)
+    (out / "mixed0" / "0.html").unlink()
+    fsync, replace, unlink, flush_all = os.fsync, os.replace, Path.unlink, ledger.flush_all
+
+    def flushed(descriptor: int) -> None:
+        calls.append(f"flush {Path(f'/proc/self/fd/{descriptor}').readlink().relative_to(out)}")
+        fsync(descriptor)
+
+    def renamed(old: Path, new: Path) -> None:
+        calls.append(f"rename {Path(new).relative_to(out)}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    monkeypatch.setattr(
+        Path, "unlink", lambda path, **more: calls.append(f"remove {path.name}") or unlink(path, **more)
+    )
+    monkeypatch.setattr(ledger, "flush_all", lambda folder: calls.append(f"flush all of {folder}") or flush_all(folder))
+    record["layers"][0]["channels_shown"].pop()  # which leaves files that are no longer wanted
+    write_atlas(record, store, out)
+    calls = [re.sub(r"_/\.files\.json\..*\.tmp", "_/new", call) for call in calls]
+    listed = ["flush _/new", "rename _/files.json", "flush _"]
+    assert calls[:3] == calls[-3:] == listed
+    assert calls[-4] == f"flush all of {out}"
+    assert {call.split()[0] for call in calls[3:-4]} == {"rename", "remove"}
+    assert "rename mixed0/0.html" in calls
 
 
 def test_nothing_is_written_through_a_link(record: dict[str, Any], store: Store, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from atlas.images.folders import Source
+from atlas.images.loader import open_image
 from atlas.networks.load import load
 from atlas.probes import look
-from atlas.probes.images import open_image
 from atlas.probes.look import MAP, TOGETHER, Looked, Probe, pictures, respond
-from atlas.probes.sources import Source
 from atlas.spec.facts import NetworkRef, Preprocessing
 
 SIZE = 58  # maps of 58 and 29 positions: patches of 3 and of 2, which do not come out even

@@ -137,7 +137,7 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nrecipes: {}\n", "2:1", "at least 1 item"),
         ("network: vgg19\nrecipes: {main: {base: lucd, steps: 0}}\n", "2:30", "greater than or equal to 1"),
         ("network: vgg19\ncompute: {batch: 3}\n", "2:11", "expected 'auto', 2, 4, 8, 16, 32, 64, 128 or 256"),
-        ("network: toy.keras\n", "1:1", "preprocessing"),
+        ("network: toy.keras\n", "1:1", "expected a .keras file at"),
         ("network: vgg19\nprobes: {}\n", "2:1", "probes: expected the key images"),
         ("network: vgg19\nprobes: photos\n", "2:1", "probes"),
         ("network: vgg19\nprobes:\n  images: no/folder\n", "3:3", "where there is none"),
@@ -374,3 +374,11 @@ def test_umap_without_its_package_is_said_before_anything_is_made(read, monkeypa
     assert found.startswith("2:32: probes.layout: expected pca or tsne, or the package umap-learn, received umap")
     monkeypatch.setattr("atlas.spec.load.find_spec", lambda name: name)
     assert read("network: vgg19\nprobes: {images: scikit-image, layout: umap}\n").probes.layout == "umap"
+
+
+def test_a_configuration_and_its_notes_are_read_anew_each_time(read, tmp_path):
+    for size, word in ((96, "one"), (128, "two")):
+        (tmp_path / "notes.yaml").write_text(f"mixed0: {{3: {word}}}\n")
+        request = read(BASE + f"notes: notes.yaml\nlayers: [mixed0]\nrecipes: {{main: {{size: {size}}}}}\n")
+        assert request.website.notes["mixed0"][3].name == word
+        assert request.layers[0].recipes["main"].size == size

@@ -1,7 +1,10 @@
 import dataclasses
+from hashlib import sha256
 
 import pytest
+from PIL import Image
 
+from atlas.errors import AtlasError
 from atlas.spec import plan as planning
 from atlas.spec.facts import Preprocessing
 from atlas.spec.objectives import Caricature, Channel
@@ -16,6 +19,10 @@ def keys(plan):
     return [job.key for _, job in plan.jobs()]
 
 
+def painted(path, level, mode="RGB"):
+    Image.new(mode, (9, 9), level if mode != "RGB" else (level, level, level)).save(path)
+
+
 def test_what_does_not_decide_pixels_is_not_in_the_key(read):
     other = "title: Other\nstore: there\noutput: elsewhere\ncompute: {workers: 7, batch: 4}\nrecord: []\n"
     named = "recipes: {other: {base: default, size: 128}}\n"
@@ -26,7 +33,7 @@ def test_what_does_not_decide_pixels_is_not_in_the_key(read):
 
 def test_everything_that_decides_pixels_is_in_the_key(tmp_path, monkeypatch):
     photo = tmp_path / "photo.png"
-    photo.write_bytes(b"one")
+    painted(photo, 1)
     base = {
         "network": "vgg19",
         "weights_digest": "w",
@@ -56,7 +63,7 @@ def test_everything_that_decides_pixels_is_in_the_key(tmp_path, monkeypatch):
         *({"recipe": recipe} for name, recipe in RECIPES.items() if name != "default"),
     ]
     found = {identify(**base), *(identify(**{**base, **change}) for change in changes)}
-    photo.write_bytes(b"two")
+    painted(photo, 2)
     found.add(identify(**{**base, "recipe": Recipe(size=128, start=str(photo))}))
     monkeypatch.setattr(planning, "KERNEL", planning.KERNEL + 1)
     found.add(identify(**base))
@@ -89,7 +96,7 @@ def test_a_photo_counts_by_its_content_wherever_it_lies(read, tmp_path, several)
         return make_plan(read(text % (name, objective % name)), "w").groups[1]
 
     for place in places:
-        place.write_bytes(b"one")
+        painted(place, 1)
     first, second = planned("one.png"), planned("photos/two.png")
     assert first.identity == second.identity
     assert first.jobs[0].channel is None
@@ -98,14 +105,40 @@ def test_a_photo_counts_by_its_content_wherever_it_lies(read, tmp_path, several)
     assert first.flop == (4 + 2) * first.cost * first.recipe.steps  # the photo goes forward beside the picture
     assert shown["start"] == "two.png"
     assert (shown["objective"][1] if several else shown["objective"])["photo"] == "two.png"
-    places[1].write_bytes(b"two")
+    painted(places[1], 2)
     assert planned("photos/two.png").identity != first.identity
+
+
+def test_a_photo_of_colours_keeps_its_key_and_one_that_is_read_anew_has_another(tmp_path):
+    """Those of before it stood for what Pillow makes of 16 bits, and of what can be seen through."""
+
+    def plain(path):
+        return f"photo:{sha256(path.read_bytes()).hexdigest()}"
+
+    for mode, level, anew in (("RGB", 1, False), ("L", 1, False), ("I;16", 40_000, True), ("RGBA", 0, True)):
+        path = tmp_path / f"{mode}.png"
+        painted(path, level, mode)
+        given = ("n", "w", Preprocessing(), "l", Recipe(size=96, start=str(path)))
+        assert (identify(*given) != identify(*given, named=plain)) == anew
+
+
+def test_a_plan_names_its_photos_and_refuses_what_is_none(read, tmp_path):
+    painted(tmp_path / "a.png", 1)
+    painted(tmp_path / "b.png", 2)
+    text = CONFIG + "recipes: {main: {size: 96}, like: {start: b.png, objective: {name: caricature, photo: a.png}}}\n"
+    plain, group = make_plan(read(text), "w").groups
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert group.photos == tuple((str(one), f"photo:{sha256(one.read_bytes()).hexdigest()}") for one in paths)
+    assert plain.photos == ()
+    (tmp_path / "b.png").write_text("no")
+    with pytest.raises(AtlasError, match=r"b\.png: expected a photo .*, received a file that is no JPEG"):
+        make_plan(read(text), "w")
 
 
 def test_every_photo_of_an_objective_is_in_the_key(tmp_path):
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    one.write_bytes(b"one")
-    two.write_bytes(b"two")
+    painted(one, 1)
+    painted(two, 2)
     objectives = [
         Caricature(photo=str(one)),
         Caricature(photo=str(two)),

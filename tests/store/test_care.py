@@ -10,7 +10,7 @@ from atlas.engine.worker import done_before
 from atlas.errors import StoreError
 from atlas.spec.plan import Job
 from atlas.spec.recipe import Recipe
-from atlas.store.care import Verified, shares, unneeded, verified
+from atlas.store.care import Verified, shares, unneeded, verified, verified_atlases
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
@@ -69,6 +69,22 @@ def test_every_flipped_byte_is_found(store):
         assert damaged, place
         record = store.record(key(5))  # reads the header alone: it may not see the fault, and raises nothing
         done_before(Job(0, key(5)), record, ["trace"], 4, Recipe(), "")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", bytes(40), b"\xff", b'{"name":"toy","checksum":"0"}', b"[]"])
+def test_a_damaged_record_of_an_atlas_is_named_and_hides_nothing_else(store, data):
+    for name in ("fine", "toy"):
+        store.put_atlas(name, {"layers": []})
+    path = store.place.folder / "v1/atlases/toy.json"
+    path.write_bytes(data)
+    fault = f"{path}: expected an atlas record, received a damaged file; build that atlas again"
+    assert list(verified_atlases(store)) == [Verified("fine"), Verified("toy", fault, True)]
+    assert [(row["atlas"], row.get("fault")) for row in shares(store)] == [
+        ("fine", None),
+        ("toy", fault),
+        ("in no atlas", None),
+        ("in all", None),
+    ]
 
 
 def test_an_entry_that_cannot_be_read_this_time_is_not_damaged(store, monkeypatch):

@@ -4,8 +4,6 @@ Paths are plain strings here, since tens of thousands of them are looked at in e
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -13,17 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
+from atlas import content
 from atlas.canonical import digest
-from atlas.errors import AtlasError
-from atlas.files import write_atomically
+from atlas.errors import AtlasError, nearest
+from atlas.files import recall, remember
 from atlas.resources import DEMO, demo_images
-from atlas.spec.problems import nearest
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
+PHOTOS = (".png", ".jpg")  # of what scikit-image brings: the rest is there to test formats by
+MACHINES = {  # what systems and servers put beside a person's files, besides names that begin with a dot
+    *("__macosx", "__pycache__", "lost+found", "system volume information"),
+    *("@eadir", "@recycle", "#recycle", "$recycle.bin", "#snapshot", "@recently-snapshot"),
+}
 
-Stamps = dict[str, list[int]]  # of files by name: what changes when a file does
+Stamps = dict[str, content.Stamp]  # of files by name: what changes when a file does
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def find_images(given: str, limit: int | None = None, seed: int = 0) -> tuple[So
     """The images of a folder or of a pattern with ``*``, in the order of their contents; of more than ``limit``, so
     many that ``seed`` draws by their names: of those that are drawn most stay when others come or go.
 
-    Content is read once: what a file's size and time say is unchanged is remembered in the user's cache folder.
+    Names that begin with a dot, and what systems put there (``__MACOSX``, ``@eaDir``), are left out. Content is read
+    once: what a file's size, times and inode say is unchanged is remembered in the user's cache folder.
 
     Raises AtlasError when there is no such folder, or no image in it.
     """
@@ -103,7 +106,7 @@ def _listed(given: str) -> tuple[str, list[str]]:
     """The folder that names are counted from, and the names of all files below it that are meant."""
     if given == DEMO:
         folder = str(demo_images())
-        return folder, os.listdir(folder)
+        return folder, [name for name in os.listdir(folder) if name.endswith(PHOTOS)]
     path = Path(given)
     if path.is_dir():
         return str(path), list(_below(str(path)))
@@ -113,23 +116,39 @@ def _listed(given: str) -> tuple[str, list[str]]:
         raise AtlasError(f"{given}: expected a folder of images, or a pattern with *, found neither; check the path")
     root = Path(*fixed[:place]) if place else Path()
     every = (*fixed[place:], "*") if fixed[-1] == "**" else fixed[place:]  # which alone means folders
-    return str(root), [found.relative_to(root).as_posix() for found in root.glob("/".join(every))]
+    meant = [part for part in every if _hidden(part)]  # which the pattern spells out
+    names = (found.relative_to(root).as_posix() for found in root.glob("/".join(every)))
+    return str(root), [name for name in names if not any(_hidden(part, meant) for part in name.split("/"))]
+
+
+def _hidden(name: str, meant: Sequence[str] = ()) -> bool:
+    """Whether a file or folder is there for a machine, unless one of the patterns ``meant`` is for it."""
+    return (name.startswith(".") or name.lower() in MACHINES) and not any(fnmatchcase(name, one) for one in meant)
 
 
 def _below(folder: str) -> Iterator[str]:
-    """The names of all files below a folder. Links are followed, but for those to a folder that they lie in."""
+    """The names of all files below a folder, but for hidden ones. Links are followed, but for those to a folder that
+    they lie in."""
     above: dict[str, tuple[str, ...]] = {folder: (os.path.realpath(folder),)}
     for here, folders, names in os.walk(folder, followlinks=True):
         inside = os.path.relpath(here, folder)
-        yield from names if inside == "." else (f"{inside}/{name}" for name in names)
+        shown = (name for name in names if not _hidden(name))
+        yield from shown if inside == "." else (f"{inside}/{name}" for name in shown)
         own = above.pop(here)
         for name in list(folders):
             path = os.path.join(here, name)
             real = os.path.realpath(path)
-            if real in own:
+            if real in own or _hidden(name):
                 folders.remove(name)
             else:
                 above[path] = (*own, real)
+
+
+def forget() -> None:
+    """Forget what was in all images: it proved wrong of one, so the next build reads them again."""
+    for place in _cache().glob("*.json"):
+        with contextlib.suppress(OSError):
+            place.unlink()
 
 
 def readable(name: str) -> str:
@@ -139,44 +158,38 @@ def readable(name: str) -> str:
 
 def _digests(root: str, stamps: Stamps) -> dict[str, str]:
     """sha256 of each file by its name; empty for one that cannot be read."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
-    place = cache / f"{digest(os.path.realpath(root))[:32]}.json"
-    known = _remembered(place)
+    place = _cache() / f"{digest(os.path.realpath(root))[:32]}.json"
+    known = recall(place) or {}
     new = [
         name
         for name, stamp in stamps.items()
-        if known.get(name, [])[:-1] != stamp or not os.access(os.path.join(root, name), os.R_OK)
+        if known.get(name, [])[:-1] != [*stamp] or not os.access(os.path.join(root, name), os.R_OK)
     ]
+    sure = {name for name in new if content.settled(stamps[name])}  # asked before they are read
     with ThreadPoolExecutor() as pool:
         read = dict(zip(new, pool.map(lambda name: _digest(os.path.join(root, name)), new), strict=True))
     found = {name: read[name] if name in read else str(known[name][-1]) for name in stamps}
-    if new:
-        rows = {name: [*stamps[name], value] for name, value in read.items() if value}
-        with contextlib.suppress(AtlasError):  # it is read again next time
-            write_atomically(place, json.dumps({**known, **rows}).encode())
+    if sure:
+        rows = {name: [*stamps[name], value] for name, value in read.items() if value and name in sure}
+        remember(place, {**known, **rows})
     return found
 
 
-def _remembered(place: Path) -> dict[str, list[Any]]:
-    try:
-        known = json.loads(place.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and all(isinstance(row, list) for row in known.values()) else {}
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
 
 
-def _stamp(path: str) -> list[int]:
-    """What changes when a file does; nothing where there is none."""
+def _stamp(path: str) -> content.Stamp | None:
+    """What changes when a file does; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:
-        return []
-    return [found.st_size, found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else []
+        return None
+    return content.stamp(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return content.read_digest(path)
     except OSError:
         return ""

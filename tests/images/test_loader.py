@@ -1,4 +1,4 @@
-"""Images on disk: which are found, and the pixels of each, made here with known ones."""
+"""The pixels of images on disk, made here with known ones: the same whoever asks for them."""
 
 import contextlib
 import gc
@@ -7,6 +7,7 @@ import struct
 import threading
 import warnings
 import zlib
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from atlas.probes import images
-from atlas.probes.images import UnfitError, open_image
+from atlas.errors import AtlasError
+from atlas.images import loader
+from atlas.images.loader import UnfitError, open_image, open_photo, photo_name
 
 SIDES = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "lt", 6: "rt", 7: "rb", 8: "lb"}
 """Which sides of what is seen are the first row and the first column of what is stored: Exif 2.3, 4.6.4."""
@@ -129,7 +131,7 @@ def test_a_palette_with_clear_colours(tmp_path, clear):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "JPEG", "TIFF"])
 def test_images_are_turned_upright(tmp_path, orientation, format):
     seen = blocks(16, 24)
     first_row, first_column = SIDES[orientation]
@@ -143,10 +145,11 @@ def test_images_are_turned_upright(tmp_path, orientation, format):
             stored[row, column] = seen[y, x]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "PNG": {}}[format]
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(format, {})
     write(tmp_path / "a.jpg", stored, format=format, exif=exif, **options)
     found = open_image(str(tmp_path / "a.jpg"), 16, "middle").astype(int)
     assert np.abs(found - seen[:, 4:20]).max() <= (14 if format == "JPEG" else 0)
+    assert (open_photo(tmp_path / "a.jpg", 16) == found).all()
 
 
 def test_an_orientation_that_is_none_turns_nothing(tmp_path):
@@ -160,7 +163,10 @@ def test_of_several_pictures_in_a_file_the_first_is_seen(tmp_path):
     pair[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=pair[1:])
     pair[0].save(tmp_path / "b.webp", save_all=True, append_images=pair[1:], lossless=True)
     pair[0].save(tmp_path / "c.png", save_all=True, append_images=pair[1:])
-    for name in ("a.jpg", "b.webp", "c.png"):
+    pair[0].save(tmp_path / "d.gif", save_all=True, append_images=pair[1:])
+    first, second = (one.copy() for one in pair)  # Pillow remembers at an image how it was saved
+    first.save(tmp_path / "e.tif", save_all=True, append_images=[second])
+    for name in ("a.jpg", "b.webp", "c.png", "d.gif", "e.tif"):
         assert np.abs(open_image(str(tmp_path / name), 16, "middle").astype(int) - 50).max() <= 2
 
 
@@ -175,13 +181,26 @@ def cut(path: Path, format: str) -> None:
     [
         (lambda path: write(path, noise(7, 40), format="PNG"), "one of 40 by 7 pixels: too small"),
         (lambda path: path.write_bytes(header(60_000, 60_000)), "one of too many pixels"),
-        (lambda path: path.write_bytes(header(images.LARGEST // 10_000 + 1, 10_000)), "one of too many pixels"),
+        (lambda path: path.write_bytes(header(loader.LARGEST // 10_000 + 1, 10_000)), "one of too many pixels"),
         (lambda path: cut(path, "JPEG"), "cannot be read (image file is truncated"),
         (lambda path: cut(path, "PNG"), "cannot be read (image file is truncated"),
         (lambda path: cut(path, "WEBP"), "cannot be read"),
-        (lambda path: path.write_bytes(b""), "a file that is no JPEG, PNG or WebP image"),
-        (lambda path: path.write_text("a picture, I say"), "a file that is no JPEG, PNG or WebP image"),
-        (lambda path: write(path, noise(16, 16), format="BMP"), "a file that is no JPEG, PNG or WebP image"),
+        (lambda path: path.write_bytes(b""), "a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"),
+        (lambda path: path.write_text("a picture, I say"), "a file that is no JPEG, PNG, WebP, GIF, TIFF or BMP image"),
+        (lambda path: write(path, noise(16, 16), format="PPM"), "a file that is no JPEG"),
+        (
+            lambda path: write(path, np.full((9, 9), 70_000, np.int32), format="TIFF"),
+            "from 70000 to 70000, not from 0, black, to 65",
+        ),
+        (lambda path: write(path, np.full((9, 9), -1, np.int32), format="TIFF"), "one of numbers from -1 to -1"),
+        (
+            lambda path: write(path, np.full((9, 9), 1.5, np.float32), format="TIFF"),
+            "from 1.5 to 1.5, not from 0, black, to 1,",
+        ),
+        (
+            lambda path: write(path, np.full((9, 9), np.nan, np.float32), format="TIFF"),
+            "one of numbers from nan to nan",
+        ),
         (
             lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"),
             "is no JPEG",
@@ -208,7 +227,13 @@ def test_a_file_that_is_gone_is_no_broken_image(tmp_path):
 
 
 SEEDS = []
-for _format, _options in (("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {"lossless": True})):
+for _format, _options in (
+    ("JPEG", {}),
+    ("JPEG", {"progressive": True}),
+    ("PNG", {}),
+    ("WEBP", {"lossless": True}),
+    ("TIFF", {}),
+):
     _buffer, _exif = io.BytesIO(), Image.Exif()
     _exif[0x0112], _exif[0x010E], _exif[0x011A] = 6, "said", 72.5
     Image.fromarray(noise(20, 30)).save(_buffer, _format, exif=_exif, **_options)
@@ -233,14 +258,14 @@ def test_whatever_is_wrong_with_a_file_it_is_shown_or_said(tmp_path, data, flips
 
 def test_warnings_are_as_other_threads_have_set_them(tmp_path, monkeypatch):
     path = write(tmp_path / "a.png", noise(16, 16))
-    inside, go_on, shown = threading.Event(), threading.Event(), images._shown
+    inside, go_on, upright = threading.Event(), threading.Event(), loader._upright
 
     def slow(*given):
         inside.set()
         go_on.wait(10)
-        return shown(*given)
+        return upright(*given)
 
-    monkeypatch.setattr(images, "_shown", slow)
+    monkeypatch.setattr(loader, "_upright", slow)
     reader = threading.Thread(target=open_image, args=(path, 16, "middle"))
     reader.start()
     inside.wait(10)
@@ -264,3 +289,79 @@ def test_pillow_s_warnings_are_not_passed_on(tmp_path):
     with pytest.warns(UserWarning, match="orrupt EXIF"), Image.open(tmp_path / "a.jpg") as image:
         image.getexif()
     assert open_image(str(tmp_path / "a.jpg"), 16, "middle").shape == (16, 16, 3)
+
+
+COLOURS = noise(16, 16, 5)
+GREY = COLOURS[..., 0]
+PALETTE = Image.fromarray(COLOURS).quantize(8)
+FIRST = int(np.asarray(PALETTE)[0, 0])
+
+
+def flat(value, kind) -> Image.Image:
+    return Image.fromarray(np.full((16, 16), value, kind))
+
+
+def layered(*parts) -> Image.Image:
+    return Image.fromarray(np.dstack(parts))
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "options", "first", "anew"),
+    [
+        (flat(40_000, np.uint16), "a.png", {}, [156] * 3, True),
+        (flat(40_000, np.uint16), "a.tif", {}, [156] * 3, True),
+        (flat(40_000, ">u2"), "a.tif", {}, [156] * 3, True),
+        (flat(40_000, np.int32), "a.tif", {}, [156] * 3, True),
+        (flat(40_000, np.uint16), "a.png", {"transparency": 40_000}, [255] * 3, False),  # white before, too
+        (flat(0.25, np.float32), "a.tif", {}, [64] * 3, True),
+        (layered(COLOURS, np.zeros((16, 16), np.uint8)), "a.png", {}, [255] * 3, True),
+        (
+            layered(COLOURS, np.full((16, 16), 255, np.uint8)),
+            "a.png",
+            {},
+            COLOURS[0, 0],
+            False,
+        ),  # nothing to see through
+        (layered(COLOURS, np.zeros((16, 16), np.uint8)), "a.tif", {}, [255] * 3, True),
+        (layered(COLOURS, np.zeros((16, 16), np.uint8)), "a.webp", {"lossless": True, "exact": True}, [255] * 3, True),
+        (layered(GREY, np.zeros((16, 16), np.uint8)), "a.png", {}, [255] * 3, True),
+        (PALETTE, "a.gif", {}, PALETTE.convert("RGB").getpixel((0, 0)), False),
+        (PALETTE, "a.gif", {"transparency": FIRST}, [255] * 3, True),
+        (PALETTE, "a.png", {"transparency": FIRST}, [255] * 3, True),
+        (PALETTE, "a.png", {"transparency": bytes(8)}, [255] * 3, True),
+        (PALETTE, "a.bmp", {}, PALETTE.convert("RGB").getpixel((0, 0)), False),
+        (Image.fromarray(COLOURS), "a.png", {"transparency": tuple(COLOURS[0, 0].tolist())}, [255] * 3, True),
+        (Image.fromarray(GREY), "a.png", {"transparency": int(GREY[0, 0])}, [255] * 3, True),
+        (Image.fromarray(GREY), "a.png", {}, [GREY[0, 0]] * 3, False),
+        (Image.fromarray(GREY > 99), "a.png", {}, [0 if GREY[0, 0] <= 99 else 255] * 3, False),
+        (Image.fromarray(COLOURS).convert("CMYK"), "a.tif", {}, COLOURS[0, 0], False),
+        (Image.fromarray(COLOURS).convert("CMYK"), "a.jpg", {"quality": 100, "subsampling": 0}, None, False),
+        (Image.fromarray(COLOURS), "a.jpg", {"quality": 95}, None, False),
+        (Image.fromarray(COLOURS), "a.tif", {"compression": "tiff_lzw"}, COLOURS[0, 0], False),
+        (Image.fromarray(COLOURS), "a.bmp", {}, COLOURS[0, 0], False),
+    ],
+)
+def test_a_file_has_the_same_pixels_for_whoever_asks(tmp_path, image, name, options, first, anew):
+    """For starts and caricatures as for probes, photos and references; of ``anew`` files the name in keys is a new one,
+    and of no others: their pixels are those that Pillow's plain conversion gives."""
+    image.save(tmp_path / name, **options)
+    found = open_photo(tmp_path / name, 16)
+    np.testing.assert_array_equal(found, open_image(str(tmp_path / name), 16, "middle"))
+    if first is not None:
+        assert np.abs(found[0, 0].astype(int) - first).max() <= 1
+    with Image.open(tmp_path / name) as opened:
+        plain = np.asarray(opened.convert("RGB"))
+    assert (found == plain).all() != anew
+    digest = sha256((tmp_path / name).read_bytes()).hexdigest()
+    assert photo_name(tmp_path / name) == f"photo:{digest}" + ":2" * anew
+
+
+def test_a_photo_may_be_small_and_what_is_none_is_one_sentence(tmp_path):
+    Image.new("RGB", (1, 1), (9, 8, 7)).save(tmp_path / "dot.png")
+    assert (open_photo(tmp_path / "dot.png", 16) == (9, 8, 7)).all()
+    (tmp_path / "no.png").write_text("no")
+    for ask in (lambda path: open_photo(path, 16), photo_name):
+        with pytest.raises(AtlasError, match=r"no\.png: expected a photo \(JPEG.*\), received a file that is no JPEG"):
+            ask(tmp_path / "no.png")
+        with pytest.raises(AtlasError, match=r"gone\.png: expected a photo, received: No such file.*; check the path"):
+            ask(tmp_path / "gone.png")

@@ -9,11 +9,16 @@ import pytest
 from PIL import Image
 
 import atlas.resources
+from atlas import content
+from atlas.canonical import sealed, unsealed
 from atlas.errors import AtlasError
-from atlas.probes import sources
-from atlas.probes.images import open_image
-from atlas.probes.sources import find_images, find_photos
-from tests.probes.test_images import noise, write
+from atlas.images import folders
+from atlas.images.folders import find_images, find_photos
+from atlas.images.loader import open_image
+from tests.images.test_loader import noise, write
+from tests.test_content import coarse
+
+__all__ = ["coarse"]
 
 
 def names(folder: Path, *more: object) -> list[str]:
@@ -67,6 +72,42 @@ def test_patterns(tmp_path, pattern, found, labels):
     assert {source.label for source in find_images(str(tmp_path / pattern))} == labels
 
 
+HIDDEN = [
+    *(".ipynb_checkpoints/a-checkpoint.png", ".thumbnails/large/b.png", "cats/.cache/c.png", "cats/._d.png", ".e.png"),
+    *("__MACOSX/cats/f.png", "@eaDir/g.png", "dogs/@eaDir/h.jpg", "$RECYCLE.BIN/i.png", "lost+found/j.png"),
+]
+
+
+@pytest.mark.parametrize("pattern", ["", "*/*", "**/*.png", "**"])
+def test_what_machines_put_beside_images_is_no_label_and_no_image(tmp_path, pattern):
+    folder = tmp_path / ".photos"  # which was asked for by its name
+    for number, name in enumerate([*HIDDEN, "cats/a.png", "dogs/#1/b.png", "_/c.png"]):
+        write(folder / name, noise(9, 9, number))
+    (folder / "cats" / "Thumbs.db").write_text("no image")
+    found = {source.name: source.label for source in find_images(str(folder / pattern))}
+    assert found == {"cats/a.png": "cats", "dogs/#1/b.png": "dogs", "_/c.png": "_"} or pattern == "*/*"
+    assert not set(found.values()) - {"cats", "dogs", "_"}
+    assert find_photos(str(folder), ["*.png"], 24)[0].label in ("_", "cats", "dogs")
+    with pytest.raises(AtlasError, match="which none of its 3 images has"):
+        find_photos(str(folder), ["__MACOSX/*"], 24)
+
+
+def test_a_pattern_may_spell_out_what_is_hidden(tmp_path):
+    for number, name in enumerate([".private/a.png", ".private/.more/b.png", ".other/c.png", "x/.private/d.png"]):
+        write(tmp_path / name, noise(9, 9, number))
+    assert names(tmp_path / ".private") == ["a.png"]
+    assert names(tmp_path / "**" / ".private" / "*.png") == [".private/a.png", "x/.private/d.png"]
+
+
+def test_a_second_write_of_as_many_bytes_in_one_tick_is_seen(tmp_path, coarse):
+    folder = tmp_path / "folder"
+    path = Path(write(folder / "0.png", noise(9, 9)))
+    for last in (b"\0", b"\1", b"\2"):
+        path.write_bytes(path.read_bytes()[:-1] + last)
+        [found] = find_images(str(folder))
+        assert found.digest == sha256(path.read_bytes()).hexdigest()
+
+
 def test_links_are_followed_but_not_round_in_circles(tmp_path):
     folder, other = tmp_path / "folder", tmp_path / "other"
     write(folder / "a.png", noise(9, 9))
@@ -108,14 +149,15 @@ def test_duplicates_are_images_of_their_own_with_one_digest(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The names of files whose content is read."""
-    found, read = [], sources._digest
+    """The names of files whose content is read. What was written is taken for settled at once."""
+    found, read = [], folders._digest
+    monkeypatch.setattr(content, "SETTLED", -(10**18))
 
     def counted(path):
         found.append(Path(path).name)
         return read(path)
 
-    monkeypatch.setattr(sources, "_digest", counted)
+    monkeypatch.setattr(folders, "_digest", counted)
     return found
 
 
@@ -133,7 +175,7 @@ def test_content_is_read_once_and_again_when_the_file_has_changed(tmp_path, read
     data = bytearray((folder / "1.png").read_bytes())
     data[-1] ^= 1  # of the same size
     (folder / "1.png").write_bytes(data)
-    os.utime(folder / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    os.utime(folder / "1.png", ns=(before.st_atime_ns, before.st_mtime_ns))  # as copies do: the time is no help
     again = find_images(str(folder))
     assert reads == ["1.png"]
     assert {one.digest for one in again} - {one.digest for one in first} == {sha256(data).hexdigest()}
@@ -157,6 +199,35 @@ def test_a_cache_of_garbage_is_no_cache(tmp_path, reads, garbage):
     cached.write_text(garbage)
     assert find_images(str(folder)) == first
     assert reads == ["0.png", "0.png"]
+
+
+def test_an_altered_cache_is_no_cache(tmp_path, reads):
+    folder = tmp_path / "folder"
+    write(folder / "0.png", noise(9, 9))
+    first = find_images(str(folder))
+    [cached] = (tmp_path / "cache").rglob("*.json")
+    whole = cached.read_bytes()
+    place = whole.index(first[0].digest.encode())
+    other = b"0" if whole[place : place + 1] != b"0" else b"1"
+    for data in (whole[:place] + other + whole[place + 1 :], whole[:-1], bytes(len(whole))):
+        cached.write_bytes(data)
+        assert find_images(str(folder)) == first
+        assert cached.read_bytes() == whole
+    assert reads == ["0.png"] * 4
+
+
+def test_a_digest_that_proves_wrong_is_not_believed_twice(tmp_path):
+    """A disk that gives back other bytes, of a file that nobody has written to."""
+    folder = tmp_path / "folder"
+    write(folder / "0.png", noise(9, 9))
+    [right] = find_images(str(folder))
+    [cached] = (tmp_path / "cache").rglob("*.json")
+    cached.write_bytes(sealed({"0.png": [*unsealed(cached.read_bytes())["0.png"][:-1], "0" * 64]}))
+    [wrong] = find_images(str(folder))
+    assert wrong.digest == "0" * 64
+    with pytest.raises(OSError, match="changed while the build ran; build again"):
+        open_image(wrong.path, 9, "middle", wrong.digest)
+    assert find_images(str(folder)) == (right,)
 
 
 def test_without_a_cache_folder_all_is_read_each_time(tmp_path, monkeypatch, reads):
@@ -187,7 +258,7 @@ def test_what_cannot_be_read_is_asked_again_next_time(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sources.hashlib, "file_digest", refused)
+        patch.setattr(content, "read_digest", refused)
         assert find_images(str(tmp_path))[0].digest == ""
     assert find_images(str(tmp_path))[0].digest == sha256((tmp_path / "a.png").read_bytes()).hexdigest()
 
@@ -197,7 +268,9 @@ def test_no_folder_and_no_images_are_sentences(tmp_path):
         find_images(str(tmp_path / "nothing"))
     (tmp_path / "a.txt").write_text("")
     for place in (tmp_path, tmp_path / "*.png", tmp_path / "no" / "**" / "*.png"):
-        with pytest.raises(AtlasError, match=r"expected images \(.jpg, .jpeg, .png, .webp\), found none"):
+        with pytest.raises(
+            AtlasError, match=r"expected images \(.jpg, .jpeg, .png, .webp, .gif, .tif, .tiff, .bmp\), found none"
+        ):
             find_images(str(place))
 
 
