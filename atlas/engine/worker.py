@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atlas.engine import devices
-from atlas.engine.batches import Batch, Setting
+from atlas.engine.batches import Batch
 from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
 from atlas.runtime import start_tensorflow
@@ -124,7 +124,8 @@ def _render(batch: Batch, store: Store, jobs: Sequence[Job], there: Container[st
     from atlas.ascent.render import render
 
     try:
-        kernel = _kernel(batch.setting, batch.layer, batch.recipe, batch.frame_every)
+        setting = batch.setting
+        kernel = _kernel(setting.ref, setting.weights_digest, batch.layer, batch.recipe, batch.frame_every)
     except AtlasError:
         raise
     except Exception as error:  # whatever TensorFlow raises when the layer cannot be traced: all of them fail alike
@@ -217,7 +218,7 @@ def network(ref: "NetworkRef", weights_digest: str) -> "Network":
 
 
 @functools.lru_cache(maxsize=KERNELS_KEPT)
-def _kernel(setting: Setting, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
+def _kernel(ref: "NetworkRef", weights_digest: str, layer: str, recipe: "Recipe", frame_every: int) -> "Kernel":
     from atlas.ascent.kernel import Kernel
 
-    return Kernel(network(setting.ref, setting.weights_digest), layer, recipe, frame_every)
+    return Kernel(network(ref, weights_digest), layer, recipe, frame_every)
