@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+pytestmark = pytest.mark.slow
+
 BUILT = [
     *("site/index.html", "site/quickstart/index.html", ".atlas/v1/entries/a.safetensors", "dist/old.whl"),
     *("build/docs/index.html", ".venv/pyvenv.cfg", "env/pyvenv.cfg", "htmlcov/index.html", "zigzag.png", "nohup.out"),

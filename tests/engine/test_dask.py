@@ -25,6 +25,7 @@ from tests.engine.processes import (
     write_config,
 )
 
+pytestmark = pytest.mark.slow
 STEPS = 100
 
 
