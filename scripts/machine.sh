@@ -2,12 +2,19 @@
 #
 #   need [package ...]   install these Debian packages and Python, where they are missing (as root)
 #
-# Sets `python`, an interpreter of version 3.11 or later: PYTHON where that is set.
+# Sets `python`, an interpreter of version 3.11 or later: PYTHON where that is set. Gives a user without a home that can
+# be written, which pip wants, one for as long as the script runs.
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 fail() { say "$*" >&2; exit 2; }
 
 python="${PYTHON:-python3}"
+
+if [ ! -w "${HOME:-/nonexistent}" ]; then
+  HOME="$(mktemp -d)"
+  export HOME
+  trap 'rm -rf "$HOME"' EXIT
+fi
 
 need() {
   local packages=("$@")

@@ -1,17 +1,21 @@
 """What every test has: one thread for TensorFlow, folders of its own, no network, and a toy network."""
 
+import atexit
 import contextlib
 import ctypes
 import functools
 import gc
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ["HOME"] = tempfile.mkdtemp(prefix="atlas-home-")  # the user's own may be missing, or say much
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 
 import pytest
@@ -20,6 +24,7 @@ from hypothesis import settings
 from atlas.engine import worker
 from atlas.spec.facts import NetworkRef, Preprocessing
 
+atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 pytest_plugins = ["tests.s3", "tests.digits", "tests.measure"]
 
 # A shell lets what it runs in the background ignore Ctrl-C, and some starters block signals or ignore dead children;
