@@ -38,6 +38,8 @@ for number, handler in {
         signal.signal(number, handler)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
+MUCH = 1_200_000_000  # bytes, of which no process may have more than twice as many
+
 settings.register_profile("thorough", max_examples=10_000)
 
 
@@ -67,13 +69,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="module", autouse=True)
 def memory() -> Iterator[None]:
-    """What a file of tests has traced is let go at its end."""
+    """What files of tests have traced is let go at the end of one of them, when it has become much."""
     yield
-    if "keras" in sys.modules:
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resident > MUCH and "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # only where the C library is GNU's
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
