@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import shell
+
+__all__ = ["shell"]
+
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {
     "python3 -m venv .venv && . .venv/bin/activate": "the environment is that of the tests",
@@ -39,10 +43,10 @@ def promised(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_works_in_its_turn(page, tmp_path):
+def test_every_command_works_in_its_turn(page, tmp_path, shell, monkeypatch):
     folder, said = tmp_path / "reader", ""
     shutil.copytree(ROOT / "configs", folder / "configs")  # of the unpacked sources
-    python = f"{shlex.quote(sys.executable)} -m"
+    monkeypatch.chdir(folder)
     for kind, title, text in steps(page):
         match kind:
             case "yaml":
@@ -61,12 +65,10 @@ def test_every_command_works_in_its_turn(page, tmp_path):
                     if line == "atlas serve":
                         served(folder)
                         continue
-                    command = f"{python} {line} {SHORTER.get(line, '')}"
-                    done = subprocess.run(
-                        command, shell=True, cwd=folder, env=environment(), capture_output=True, text=True
-                    )
-                    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-                    said += done.stdout + done.stderr
+                    _, *arguments = shlex.split(f"{line} {SHORTER.get(line, '')}")
+                    done = shell(*arguments)  # in this process, where TensorFlow is imported once
+                    assert done.code == 0, f"{line}\n{done.out}{done.err}"
+                    said += done.out + done.err
     assert (folder / ".atlas").is_dir()
     names = promised(page)
     assert names
