@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {
     "python3 -m venv .venv && . .venv/bin/activate": "the environment is that of the tests",
     "pip install . && ": "atlas is installed in the environment of the tests",
+    "pip install scikit-image": "it is installed there too",
 }
 SHORTER = {"atlas build configs/quickstart.yaml": "--limit 2"}  # two channels of each layer, of sixteen
 PAGES = ("quickstart", "tutorial")
