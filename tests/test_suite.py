@@ -1,5 +1,6 @@
 """The suite itself: what --quick leaves out, and the limits that every test has."""
 
+import ast
 import signal
 import subprocess
 import sys
@@ -43,3 +44,16 @@ assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGALRM])
 
     subprocess.run([sys.executable, "-c", code], preexec_fn=deaf, check=True)
+
+
+def test_only_tests_marked_clock_measure_time():
+    """The others run beside each other, on machines of any speed."""
+    measuring = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                marks = [ast.unparse(mark) for mark in node.decorator_list]
+                asks = any(f"time.{name}()" in ast.unparse(node) for name in ("perf_counter", "monotonic"))
+                if asks and "pytest.mark.clock" not in marks:
+                    measuring.append(f"{path.name}: {node.name}")
+    assert measuring == []
