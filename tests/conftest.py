@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import ctypes
-import functools
 import gc
 import os
 import shutil
@@ -82,7 +81,7 @@ def memory() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def kernels() -> None:
     """Kernels are kept from one build to the next, more of them than a worker keeps: tests build the same few again."""
-    worker._kernel = functools.lru_cache(maxsize=8)(worker._kernel.__wrapped__)  # type: ignore[assignment]
+    worker.KERNELS_KEPT = 8
 
 
 @pytest.fixture(autouse=True)
