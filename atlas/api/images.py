@@ -194,5 +194,5 @@ def _pixels(image: Image, size: int, crop: str) -> np.ndarray:
 
 def _reached(network: Network, request: Request) -> list[str]:
     """Every listed layer with maps that the weights reach."""
-    names = [layer.name for layer in request.facts.layers if layer.kind != "classes"]
+    names = [layer.name for layer in request.facts.layers if layer.listed and layer.kind != "classes"]
     return [name for name in names if available(network.ref, name) is None]

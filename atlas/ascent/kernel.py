@@ -101,7 +101,7 @@ class Stage:
 
     def __init__(self, cut: Cut, recipe: Recipe, size: int, frame_every: int):
         self.cut, self.recipe, self.frame_every = cut, recipe, frame_every
-        self.picture: Picture = parameterization(recipe, size)
+        self.picture: Picture = parameterization(recipe, size, cut.graph.shape[2] == 1)
         self.signed = recipe.input == "signed"
         self.traces = 0
         self._photos = [self._ranged(tf.constant(photo(Path(path), size)[None])) for path in recipe.photos]

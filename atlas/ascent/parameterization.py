@@ -1,7 +1,8 @@
 """Parameterizations: how the numbers that ascend become a picture, and where they start.
 
 Each has the same parts: ``shape`` of one image's parameters, ``start`` (numpy, from the job's own generator), ``paint``
-and ``constrain`` (TensorFlow, in the graph). Nothing in them looks at another image of the batch. Nor is a root or a
+and ``constrain`` (TensorFlow, in the graph). ``planes`` are 3, or 1 for a picture in grey: what a network of one input
+channel cannot see is nothing to ascend. Nothing in them looks at another image of the batch. Nor is a root or a
 division done on one number per image: TensorFlow rounds those otherwise when there are enough of them to fill a vector
 of the processor, and bytes would depend on the size of the batch. So such numbers are broadcast first.
 """
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from atlas.ascent.starts import start_picture
+from atlas.networks.cut import LUMINANCE
 from atlas.spec.recipe import Recipe
 from atlas.spec.slots import Fourier, Maco, Pixel
 
@@ -22,33 +24,36 @@ from atlas.spec.slots import Fourier, Maco, Pixel
 # (Olah et al. 2017; lucid/optvis/param/color.py), over its largest column norm.
 COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32) / np.float32(0.46195)
 
+LIGHT = float(COLOURS[:, 0] @ np.array(LUMINANCE, np.float32))  # of the first of these colours, which is almost grey
+
 LANES = 16  # of the widest vectors: so many numbers fill one, for as many images as there are
 START_DEVIATION = 0.01  # of a Fourier start's coefficients, as in Lucid
 
 
 @dataclass(frozen=True)
 class PixelPicture:
-    """The parameters are the picture: ``(size, size, 3)``, kept in its range after every update.
+    """The parameters are the picture: ``(size, size, planes)``, kept in its range after every update.
 
     That is [0, 1], or [-1, 1] where the network is fed those numbers themselves: going there and back would round.
     """
 
     size: int
     signed: bool = False
+    planes: int = 3
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image's parameters."""
-        return (self.size, self.size, 3)
+        return (self.size, self.size, self.planes)
 
     def start(self, start: str, generator: np.random.Generator) -> np.ndarray:
         """The parameters of a start: the start picture itself."""
-        picture = start_picture(start, self.size, generator)
+        picture = in_planes(start_picture(start, self.size, generator), self.planes)
         return 2 * picture - 1 if self.signed else picture
 
     def paint(self, parameters: Any) -> Any:
         """The picture ``(n, size, size, 3)`` in its range: the parameters themselves."""
-        return parameters
+        return in_colours(parameters)
 
     def constrain(self, parameters: Any) -> Any:
         """The parameters after an update, clipped to the picture's range."""
@@ -59,7 +64,7 @@ class PixelPicture:
 class FourierPicture:
     """The parameters are the picture's spectrum, real and imaginary parts side by side.
 
-    Their shape is ``(3, size, size // 2 + 1, 2)``.
+    Their shape is ``(planes, size, size // 2 + 1, 2)``.
 
     The spectrum is weighed by ``1 / frequency ** power``, turned into a picture, given the colours of natural images
     and squashed by a sigmoid. With ``contrast``, the values before the sigmoid have no mean colour and exactly that
@@ -70,11 +75,12 @@ class FourierPicture:
     power: float
     decorrelate: bool
     contrast: float | None
+    planes: int = 3
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image's parameters."""
-        return (3, self.size, self.size // 2 + 1, 2)
+        return (self.planes, self.size, self.size // 2 + 1, 2)
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -91,14 +97,15 @@ class FourierPicture:
             noise = generator.standard_normal((2, *self.shape[:-1]), np.float32)
             return np.ascontiguousarray(np.moveaxis(np.float32(START_DEVIATION) * noise, 0, -1))
         weights = np.where(self.weights == 0, np.inf, self.weights)
-        spectrum = 4 * spectrum_of(start_picture(start, self.size, generator), self.decorrelate) / weights
+        picture = in_planes(start_picture(start, self.size, generator), self.planes)
+        spectrum = 4 * spectrum_of(picture, self.decorrelate) / weights
         return np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
 
     def paint(self, parameters: Any) -> Any:
-        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 3, size, size // 2 + 1, 2)``."""
+        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, planes, size, size // 2 + 1, 2)``."""
         spectrum = as_complex(parameters * np.repeat(self.weights[..., None] / 4, 2, axis=-1))
         values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate)
-        return tf.sigmoid(values if self.contrast is None else at_contrast(values, self.contrast))
+        return in_colours(tf.sigmoid(values if self.contrast is None else at_contrast(values, self.contrast)))
 
     def constrain(self, parameters: Any) -> Any:
         """The parameters after an update: any value is fine."""
@@ -107,11 +114,11 @@ class FourierPicture:
 
 @dataclass(frozen=True)
 class MacoPicture:
-    """The parameters are the phases of the picture's spectrum: ``(3, size, size // 2 + 1)``; its magnitude is fixed.
+    """The parameters are the phases of the picture's spectrum, ``(planes, size, size // 2 + 1)``.
 
-    ``magnitude`` falls as 1 / frequency ** ``power``, has ``axes`` times as much energy along the axes as along the
-    diagonals, as pictures of a world with horizons and trunks have (Torralba & Oliva 2003), and is scaled so that the
-    values before the colours have about the deviation ``contrast``.
+    Its ``magnitude`` is fixed. It falls as 1 / frequency ** ``power``, has ``axes`` times as much energy along the axes
+    as along the diagonals, as pictures of a world with horizons and trunks have (Torralba & Oliva 2003), and is scaled
+    so that the values before the colours have about the deviation ``contrast``.
     """
 
     size: int
@@ -119,11 +126,12 @@ class MacoPicture:
     axes: float
     decorrelate: bool
     contrast: float
+    planes: int = 3
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image's parameters."""
-        return (3, self.size, self.size // 2 + 1)
+        return (self.planes, self.size, self.size // 2 + 1)
 
     @cached_property
     def magnitude(self) -> np.ndarray:
@@ -142,13 +150,14 @@ class MacoPicture:
         """The parameters of a start: random phases, or a photo's."""
         if start == "noise":
             return generator.uniform(-np.pi, np.pi, self.shape).astype(np.float32)
-        spectrum = spectrum_of(start_picture(start, self.size, generator), self.decorrelate)
+        picture = in_planes(start_picture(start, self.size, generator), self.planes)
+        spectrum = spectrum_of(picture, self.decorrelate)
         return np.asarray(np.angle(spectrum), np.float32)
 
     def paint(self, parameters: Any) -> Any:
-        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, 3, size, size // 2 + 1)``."""
+        """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, planes, size, size // 2 + 1)``."""
         spectrum = tf.complex(tf.cos(parameters) * self.magnitude, tf.sin(parameters) * self.magnitude)
-        return tf.sigmoid(coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate))
+        return in_colours(tf.sigmoid(coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate)))
 
     def constrain(self, parameters: Any) -> Any:
         """The parameters after an update: any angle is fine."""
@@ -158,16 +167,16 @@ class MacoPicture:
 Picture = PixelPicture | FourierPicture | MacoPicture
 
 
-def parameterization(recipe: Recipe, size: int) -> Picture:
-    """The parameterization that a recipe asks for, for pictures of ``size`` pixels."""
-    slot = recipe.parameterization
+def parameterization(recipe: Recipe, size: int, grey: bool = False) -> Picture:
+    """The parameterization that a recipe asks for, for pictures of ``size`` pixels, in colours or in grey."""
+    slot, planes = recipe.parameterization, 1 if grey else 3
     match slot:
         case Pixel():
-            return PixelPicture(size, recipe.input == "signed")
+            return PixelPicture(size, recipe.input == "signed", planes)
         case Fourier():
-            return FourierPicture(size, slot.power, slot.decorrelate, slot.contrast)
+            return FourierPicture(size, slot.power, slot.decorrelate, slot.contrast, planes)
         case Maco():
-            return MacoPicture(size, slot.power, slot.axes, slot.decorrelate, slot.contrast)
+            return MacoPicture(size, slot.power, slot.axes, slot.decorrelate, slot.contrast, planes)
 
 
 def frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -175,9 +184,22 @@ def frequencies(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
 
 
+def in_planes(picture: np.ndarray, planes: int) -> np.ndarray:
+    """A picture ``(h, w, 3) float32`` as it is, or its luminance ``(h, w, 1)`` for one plane."""
+    return picture if planes == 3 else (picture @ np.array(LUMINANCE, np.float32))[..., None]
+
+
+def in_colours(picture: Any) -> Any:
+    """A picture ``(n, h, w, 3)`` as it is, or one in grey ``(n, h, w, 1)`` as red, green and blue."""
+    return picture if picture.shape[3] == 3 else tf.repeat(picture, 3, axis=3)
+
+
 def coloured(values: Any, decorrelate: bool) -> Any:
-    """Values ``(n, 3, h, w)`` along the colour directions of natural images, or plain ones, as ``(n, h, w, 3)``."""
+    """Values ``(n, 3, h, w)`` along the colour directions of natural images, or plain ones, as ``(n, h, w, 3)``; those
+    of one plane ``(n, 1, h, w)`` as light ``(n, h, w, 1)``."""
     values = tf.transpose(values, [0, 2, 3, 1])
+    if values.shape[3] == 1:
+        return values * LIGHT if decorrelate else values
     return tf.einsum("nhwc,dc->nhwd", values, tf.constant(COLOURS)) if decorrelate else values
 
 
@@ -211,9 +233,11 @@ def at_contrast(values: Any, contrast: float) -> Any:
 
 
 def spectrum_of(picture: np.ndarray, decorrelate: bool) -> np.ndarray:
-    """The spectrum ``(3, h, w // 2 + 1)`` of a picture ``(h, w, 3)`` before its sigmoid and its colours."""
+    """The spectrum ``(c, h, w // 2 + 1)`` of a picture ``(h, w, c)``, c 3 or 1, before its sigmoid and its colours."""
     within = np.clip(picture, 0.02, 0.98)
     values = np.log(within / (1 - within))  # the sigmoid undone
-    if decorrelate:
+    if decorrelate and values.shape[2] == 1:
+        values = values / LIGHT
+    elif decorrelate:
         values = values @ np.linalg.inv(COLOURS).T
     return np.fft.rfft2(values.transpose(2, 0, 1))

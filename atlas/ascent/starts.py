@@ -38,6 +38,6 @@ def photo(path: Path, size: int) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture ``(h, w, 3) float32`` at another size, bicubic; values may leave its range a little."""
-    channels = [Image.fromarray(np.ascontiguousarray(picture[..., channel])) for channel in range(3)]
+    """A picture ``(h, w, c) float32`` at another size, bicubic; values may leave its range a little."""
+    channels = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(picture, -1, 0)]
     return np.stack([np.asarray(one.resize((size, size), Image.Resampling.BICUBIC)) for one in channels], axis=-1)

@@ -34,6 +34,7 @@ def layers(
             "feature": layer.feature,
         }
         for layer in known.layers
+        if layer.listed
     ]
     if as_json:
         typer.echo(json.dumps({"network": known.id, "title": known.title, "layers": rows}))

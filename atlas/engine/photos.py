@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "photos"  # the kind of study
 VERSION = 1  # of what is computed here: it is part of every key
-KINDS_WITHOUT_MAPS = {"classes"}  # of layers: their channels have one position each
+KINDS_WITHOUT_MAPS = {"classes", "vector"}  # of layers: their channels have one position each
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,16 @@ class Photo(Study):
 
 
 def layers_before(facts: NetworkFacts, names: Sequence[str], available: Callable[[str], str | None]) -> tuple[str, ...]:
-    """The layers of a network from its input to the deepest of some layers, pools among them, as far as they have maps
-    and the weights reach: ``available`` says of a layer why they do not, None where they do."""
+    """The listed layers of a network, and those of ``names``, from its input to the deepest of these, pools among them,
+    as far as they have maps and weights reach: ``available`` says of a layer why they do not, None where they do."""
     order = [layer.name for layer in facts.layers]
     last = max(order.index(name) for name in names)
     return tuple(
         layer.name
         for layer in facts.layers[: last + 1]
-        if layer.kind not in KINDS_WITHOUT_MAPS and available(layer.name) is None
+        if (layer.listed or layer.name in names)
+        and layer.kind not in KINDS_WITHOUT_MAPS
+        and available(layer.name) is None
     )
 
 

@@ -51,7 +51,11 @@ def atlas_record(
         "site": _site(request.website),
         "recipes": list(request.layers[0].recipes) if request.layers else [],
         "class_names": _class_names(request, outcome),
-        "outline": [_outline(layer) | {"in_atlas": layer.name in groups} for layer in facts.layers],
+        "outline": [
+            _outline(layer) | {"in_atlas": layer.name in groups}
+            for layer in facts.layers
+            if layer.listed or layer.name in groups
+        ],
         "layers": [_layer(own, outcome, request.website) for own in groups.values()],
         **({"photos": _photos(photos, outcome)} if photos else {}),
         **({"compare": {"by": request.compare.by, "publish": request.compare.publish}} if request.compare else {}),

@@ -45,7 +45,7 @@ def _own(ref: NetworkRef) -> NetworkFacts:
             f"{path}: expected preprocessing: tf, caffe, torch, none or numbers with a network of one's own, received "
             "none; say how pictures were prepared for its training"
         )
-    found = record(ref.network)
+    found = record(ref.network, ref.classes)
     return NetworkFacts(
         id=f"own-{digest_of(ref.network)[:12]}",
         title=path.stem,
@@ -56,6 +56,7 @@ def _own(ref: NetworkRef) -> NetworkFacts:
         note=_note(found),
         file=path.name,
         whole=found.whole,
+        grey=found.grey,
     )
 
 

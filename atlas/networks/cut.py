@@ -10,6 +10,7 @@ from atlas.networks.rounding import rounded
 from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 COMMUTES = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
 PARAMETERS = ("negative_slope", "threshold", "alpha", "lambd", "approximate", "axis")  # of activation functions
 
@@ -204,12 +205,12 @@ def _before(nodes: list[Node], value: Value, made: dict[Value, Value], found: _F
 def preprocess(picture: Any, preprocessing: Preprocessing, channels: int) -> Any:
     """The network's input ``(n, h, w, channels)`` from a picture ``(n, h, w, 3) float32 in [0, 1]``.
 
-    A network of one channel sees the luminance (ITU-R BT.601), with the mean of the three scales and offsets.
+    A network of one channel sees the luminance, with the mean of the three scales and offsets.
     """
     import tensorflow as tf
 
     if channels == 1:
-        grey = tf.reduce_sum(picture * tf.constant([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
+        grey = tf.reduce_sum(picture * tf.constant(LUMINANCE), axis=-1, keepdims=True)
         return grey * (sum(preprocessing.scale) / 3) + sum(preprocessing.offset) / 3
     if preprocessing.order == "bgr":
         picture = picture[..., ::-1]

@@ -7,69 +7,62 @@ the name of its last link, so of ``conv``, ``bn`` and ``relu`` only ``relu`` is 
 inside, additions, concatenations over channels, and convolutions that nothing normalises, activates or merges. Pools
 are listed too, though they are no feature layers, and so are the classes of a network that ends in a classifier, one
 channel for each. Batch norms, padding, dropout, rescaling, products such as those of
-squeeze-and-excitation, and whatever has become a single position that sees the whole picture are not listed.
+squeeze-and-excitation, and whatever has become a single position that sees the whole picture are not listed. They can
+be looked at all the same, as every layer can that gives a map or a vector ``(n, channels)``, by whoever names them.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from atlas.activations import ELEMENTWISE
 from atlas.networks.cut import Cut, cut
-from atlas.networks.graph import INPUT, Graph, Node, Value
+from atlas.networks.graph import Graph, Node, Value
+from atlas.networks.reach import Reach, reaches
 from atlas.spec.facts import Branch, LayerFacts, Preprocessing
 
 CONVOLUTIONS = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"}
 POOLS = {"MaxPooling2D", "AveragePooling2D"}
 MERGES = {"Add": "add", "Concatenate": "concat"}
 NORMALISATIONS = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "LayerScale"}
+OTHERS = {**dict.fromkeys(CONVOLUTIONS, "conv"), **MERGES}  # kinds of layers that are not listed, but for maps
 PASSING = {
     *("Dropout", "SpatialDropout2D", "StochasticDepth", "GaussianDropout", "GaussianNoise", "Identity"),
     *("ZeroPadding2D", "Cropping2D", "Rescaling", "Normalization", "ActivityRegularization"),
 }
-POINTWISE = {"Activation", "Dense", "Multiply", "Subtract", "Maximum", "Minimum", "Average", "Divide", "TrueDivide"}
-LOCAL = {*CONVOLUTIONS, *POOLS, *MERGES, *PASSING, *POINTWISE, "UpSampling2D"} | NORMALISATIONS - {"GroupNormalization"}
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How a value lies over the input: the receptive field (None: all of it) and the stride in pixels, as (y, x)."""
-
-    field: tuple[float, float] | None = (1.0, 1.0)
-    stride: tuple[float, float] = (1.0, 1.0)
 
 
 def layers(graph: Graph) -> tuple[LayerFacts, ...]:
-    """The layers of a graph that can be looked at, from input to output."""
+    """The layers of a graph that can be looked at, from input to output; those that are not listed are marked."""
     consumers: dict[Value, list[int]] = {}
-    reaches = {INPUT: Reach()}
-    costs = []
     for index, node in enumerate(graph.nodes):
         for parent in node.parents:
             consumers.setdefault(parent, []).append(index)
-        reach = _reach(node, [reaches[parent] for parent in node.parents])
-        reaches.update(((index, position), reach) for position in range(len(node.shapes)))
-        costs.append(_cost(graph, node, reaches))
+    lie = reaches(graph)
+    costs = [_cost(graph, node, (index, 0), lie) for index, node in enumerate(graph.nodes)]
+    head = graph.head.layer if graph.head else ""
     found = []
     for index, node in enumerate(graph.nodes):
         value, shape = (index, 0), node.shapes[0]
-        kind = _kind(graph, index, consumers)
-        reach = reaches[value]
-        if not kind or len(shape) != 4 or shape[3] is None or (reach.field is None and shape[1:3] == (1, 1)):
+        if node.name in ("", head) or len(node.shapes) != 1 or len(shape) not in (2, 4) or shape[-1] is None:
             continue
+        kind = _kind(graph, index, consumers)
+        reach = lie[value] if len(shape) == 4 else None
+        field = reach.field if reach else None
+        listed = bool(kind and reach) and not (field is None and shape[1:3] == (1, 1))
         sight = cut(graph, [(node.name, value)], Preprocessing())
         found.append(
             LayerFacts(
                 name=node.name,
-                channels=shape[3],
-                receptive_field=None if reach.field is None else math.ceil(max(reach.field)),
-                stride=math.ceil(max(reach.stride)),
-                kind=kind,
-                feature=kind != "pool",
+                channels=shape[-1],
+                receptive_field=field,
+                stride=math.ceil(max(reach.stride)) if reach else 1,
+                kind=kind or (OTHERS.get(node.kind, "map") if reach else "vector"),
+                feature=listed and kind != "pool",
                 activation=sight.main.function,
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
                 behind=_shut(sight),
+                listed=listed,
             )
         )
     return (*found, *_classes(graph, costs))
@@ -107,7 +100,7 @@ def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:
         return "conv" if inside and graph.nodes[parent].kind in CONVOLUTIONS else "activation"
     if node.kind in CONVOLUTIONS and node.name:
         return "" if _normalised_or_merged((index, 0), graph, consumers) else "conv"
-    if node.kind == "Concatenate" and node.layer.axis not in (-1, 3):
+    if node.kind == "Concatenate" and not node.joins_channels:
         return ""
     if node.kind in MERGES and len(node.parents) > 1:
         return "" if _only_activated((index, 0), graph, consumers) else MERGES[node.kind]
@@ -163,61 +156,15 @@ def _source(graph: Graph, value: Value, consumers: dict[Value, list[int]]) -> st
     return ""
 
 
-def _reach(node: Node, parents: list[Reach]) -> Reach:
-    """The reach of what a node makes from the reaches of what it takes: the widest field, the largest stride."""
-    if not parents:
-        return Reach(None)
-    strides = _widest([parent.stride for parent in parents])
-    fields = [parent.field for parent in parents if parent.field is not None]
-    if len(fields) < len(parents) or node.kind not in LOCAL:
-        return Reach(None, _strided(node, strides))
-    more = _window(node)
-    field = _widest(fields)
-    return Reach(
-        (field[0] + more[0] * strides[0], field[1] + more[1] * strides[1]),
-        _strided(node, strides),
-    )
-
-
-def _widest(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    return max(y for y, _ in pairs), max(x for _, x in pairs)
-
-
-def _window(node: Node) -> tuple[float, float]:
-    """How many neighbours in each direction (y, x) a node sees beyond one, counted in its input's positions."""
-    layer = node.layer
-    if node.kind == "Conv2DTranspose":
-        return tuple(math.ceil(k / s) - 1 for k, s in zip(layer.kernel_size, layer.strides, strict=True))
-    if node.kind in CONVOLUTIONS:
-        return tuple((k - 1) * d for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True))
-    if node.kind in POOLS:
-        return layer.pool_size[0] - 1, layer.pool_size[1] - 1
-    if node.kind == "UpSampling2D" and layer.interpolation != "nearest":
-        return 1, 1
-    return 0, 0
-
-
-def _strided(node: Node, stride: tuple[float, float]) -> tuple[float, float]:
-    """The stride after a node from the stride before it."""
-    if node.kind == "UpSampling2D":
-        return stride[0] / node.layer.size[0], stride[1] / node.layer.size[1]
-    if node.kind == "Conv2DTranspose":
-        return stride[0] / node.layer.strides[0], stride[1] / node.layer.strides[1]
-    if node.kind in CONVOLUTIONS or node.kind in POOLS:
-        return stride[0] * node.layer.strides[0], stride[1] * node.layer.strides[1]
-    return stride
-
-
-def _cost(graph: Graph, node: Node, reaches: dict[Value, Reach]) -> float:
+def _cost(graph: Graph, node: Node, value: Value, reaches: Mapping[Value, Reach]) -> float:
     """Multiply-adds of one node per input pixel, borders aside; nothing for one at a single position."""
     layer, shape = node.layer, node.shapes[0]
     if node.kind not in CONVOLUTIONS | {"Dense"} or len(shape) != 4 or shape[1:3] == (1, 1):
         return 0.0
     parent, position = node.parents[0]
     given = (graph.nodes[parent].shapes[position] if parent >= 0 else graph.shape)[-1] or 0
-    stride = reaches[node.parents[0]].stride
-    if node.kind != "Conv2DTranspose":  # each input position is spread, not each output position gathered
-        stride = _strided(node, stride)
+    spread = node.kind == "Conv2DTranspose"  # each input position is spread, not each output position gathered
+    stride = reaches[node.parents[0] if spread else value].stride
     window = 1 if node.kind == "Dense" else math.prod(layer.kernel_size)
     if node.kind == "DepthwiseConv2D":
         each = window * given * layer.depth_multiplier

@@ -138,7 +138,7 @@ def fuse(graph: Graph) -> Graph:
         taken_by = consumers.get(index, [])
         if len(taken_by) == 1 and nodes[taken_by[0]].kind == "BatchNormalization":
             norm = nodes[taken_by[0]]
-            scaled = _scaled(found, norm.layer)
+            scaled = _scaled(found, norm.layer) if norm.joins_channels else None
             if scaled is not None:
                 nodes[taken_by[0]] = replace(norm, kind="Conv2D", parents=node.parents, call=scaled)
     return replace(graph, nodes=tuple(nodes))
@@ -148,7 +148,7 @@ def _convolution(node: Node) -> Convolution | None:
     layer = node.layer
     if node.kind != "Conv2D" or isinstance(node.call, Convolution):
         return None
-    if layer.data_format != "channels_last" or layer.groups != 1 or layer.compute_dtype != "float32":
+    if layer.groups != 1 or layer.compute_dtype != "float32":
         return None
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(layer.filters, np.float32)
     padding = layer.padding.upper()
@@ -158,14 +158,14 @@ def _convolution(node: Node) -> Convolution | None:
 def _trades_places(convolution: Convolution, before: Node) -> bool:
     """Whether what comes before a convolution is an average that may as well come behind it, where it costs less."""
     height, width, given, made = convolution.kernel.shape
-    if before.kind != "AveragePooling2D" or before.layer.data_format != "channels_last" or made >= given:
+    if before.kind != "AveragePooling2D" or made >= given:
         return False
     return (height, width) == convolution.strides == tuple(before.layer.strides) == (1, 1)
 
 
 def _scaled(convolution: Convolution, norm: Any) -> Convolution | None:
     """The convolution with the batch norm behind it inside."""
-    if norm.axis not in (-1, 3) or norm.compute_dtype != "float32":
+    if norm.compute_dtype != "float32":
         return None
     factor = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
     offset = (norm.beta.numpy() if norm.center else 0.0) - norm.moving_mean.numpy() * factor

@@ -32,7 +32,8 @@ class Node:
     ``name`` is the layer's name, empty for the inner half of a layer with its activation inside. ``kind`` is
     the Keras class (``Conv2D``, ``Add``), or ``Activation`` with ``function`` the activation's name. ``layer`` is the
     Keras layer or operation, for its attributes and weights. ``parents`` are the values it takes, ``shapes`` the static
-    shapes of its outputs, and ``call`` computes the outputs from the parents.
+    shapes of its outputs, and ``call`` computes the outputs from the parents. Values of four axes are ``(n, h, w, c)``;
+    ``first`` says that the layer itself has the channels before rows and columns.
     """
 
     name: str
@@ -43,6 +44,14 @@ class Node:
     call: Callable[[Sequence[Any]], Any]
     function: str = ""
     ceiling: float | None = None
+    first: bool = False
+
+    @property
+    def joins_channels(self) -> bool:
+        """Whether the axis that its layer works along is that of the channels."""
+        axis = getattr(self.layer, "axis", None)
+        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+        return axis in ((1, -3) if self.first else (3, -1))
 
     @property
     def relu(self) -> bool:
@@ -50,18 +59,33 @@ class Node:
         return self.function == "relu"
 
 
+class Head(NamedTuple):
+    """An output that tells classes: its layer's stable name, its logits, whether a sigmoid tells each for itself."""
+
+    layer: str
+    logits: Value
+    sigmoid: bool
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in an order in which each comes after its parents.
 
-    ``shape`` is that of the input, (h, w, c); ``output`` is the model's first output. ``whole`` is the (lowest,
-    highest) number of an input of whole numbers, None where the network takes real ones.
+    ``shape`` is that of the input, (h, w, c); ``outputs`` are the model's. ``whole`` is the (lowest, highest) number of
+    an input of whole numbers, None where the network takes real ones. ``head`` is the output that tells classes, None
+    where none does.
     """
 
     nodes: tuple[Node, ...]
     shape: tuple[int | None, int | None, int]
-    output: Value = INPUT
+    outputs: tuple[Value, ...] = (INPUT,)
     whole: tuple[int, int] | None = None
+    head: "Head | None" = None
+
+    @property
+    def output(self) -> Value:
+        """The model's first output."""
+        return self.outputs[0]
 
     def value(self, name: str) -> Value | None:
         """The output of the layer of that name, or None when there is none or it has several."""
@@ -77,18 +101,12 @@ class Graph:
 
     def logits(self) -> tuple[str, Value] | None:
         """The classifier's layer and its logits, before the softmax; None for a network that ends in no classes."""
-        index, _ = self.output
-        if index < 0 or len(self.shape_of(self.output)) != 2:
-            return None
-        node = self.nodes[index]
-        squashed = node.function in ("softmax", "sigmoid") and len(node.parents) == 1
-        return node.name, node.parents[0] if squashed else self.output
+        return (self.head.layer, self.head.logits) if self.head else None
 
     @property
     def sigmoid(self) -> bool:
         """Whether the classifier tells each class for itself, by a sigmoid, rather than one of all by a softmax."""
-        index, _ = self.output
-        return index >= 0 and self.nodes[index].function == "sigmoid"
+        return self.head is not None and self.head.sigmoid
 
     def needed(self, wanted: Iterable[Value], known: Container[Value] = ()) -> list[int]:
         """The nodes that have to run for these values, in order; values that are ``known`` need none."""
@@ -150,12 +168,20 @@ def _through_relu(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
     return lambda parents: activated(parents[0])
 
 
-def flatten(model: Any) -> Graph:
-    """The graph of a Keras Functional or Sequential model with one input picture."""
+def flatten(model: Any, classes: bool | str = False) -> Graph:
+    """The graph of a Keras Functional or Sequential model with one input picture.
+
+    ``classes`` says that it tells classes, though no softmax says so, or names the output that does. Raises
+    NetworkError when it has no such output.
+    """
+    from atlas.networks.heads import head_of
+    from atlas.networks.layout import channels_last
+
     nodes: list[Node] = []
     outputs = _walk(model, [INPUT], "", nodes, _Calls(_names(model, "")))
     _, *shape = model.inputs[0].shape
-    return Graph(passable(nodes), tuple(shape), outputs[0], limits(model.inputs[0].dtype))
+    graph = Graph(passable(channels_last(nodes)), tuple(shape), tuple(outputs), limits(model.inputs[0].dtype))
+    return replace(graph, head=head_of(graph, classes))
 
 
 class Weight(NamedTuple):

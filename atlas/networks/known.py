@@ -3,10 +3,11 @@
 A test compares every number with Keras's own models.
 """
 
+from atlas.networks.inception import between
 from atlas.spec.facts import Branch, LayerFacts
 
 # Keras's name of a layer of InceptionV3, numbered as in a fresh process -> the name it goes by here. Only these are
-# looked at: the ReLUs and pools of the stem, whose own names are mere numbers, and the concatenations.
+# listed: the ReLUs and pools of the stem, whose own names are mere numbers, and the concatenations.
 INCEPTIONV3_NAMES = {
     **{"activation" if number == 0 else f"activation_{number}": f"stem{number + 1}" for number in range(5)},
     **{"max_pooling2d": "pool1", "max_pooling2d_1": "pool2"},
@@ -81,9 +82,14 @@ def vgg19_layers() -> tuple[LayerFacts, ...]:
 
 
 def inceptionv3_layers() -> tuple[LayerFacts, ...]:
-    """The layers of InceptionV3, from input to output."""
+    """The layers of InceptionV3, from input to output; those that are not listed before the one they lead to."""
     kinds = {"stem": "activation", "pool": "pool", "mixe": "concat"}
-    return tuple(_layer(row, kinds[row[0][:4]]) for row in INCEPTIONV3)
+    inside = list(between())
+    found: list[LayerFacts] = []
+    for row in INCEPTIONV3:
+        found += [layer for listed, layer in inside if listed == row[0]]
+        found.append(_layer(row, kinds[row[0][:4]]))
+    return tuple(found)
 
 
 def _layer(row: tuple[str, int, int, int, float], kind: str) -> LayerFacts:

@@ -95,18 +95,18 @@ class Taps:
 
 def is_linear(graph: Graph, node: Node) -> bool:
     """Whether a computation is linear, or made so here, and the same at every position."""
-    layer, shape = node.layer, node.shapes[0]
+    shape = node.shapes[0]
     parents = [graph.shape_of(parent) for parent in node.parents]
     if len(node.shapes) != 1 or any(len(one) != 4 or one[3] is None for one in (shape, *parents)):
         return False
     if node.kind in CONVOLUTIONS | POOLS | MOVING:
-        return bool(layer.data_format == "channels_last")
+        return True
     if node.kind == "BatchNormalization":
-        return layer.axis in (-1, 3)
+        return node.joins_channels
     if node.kind == "Add":  # of the same size: nothing is spread over the others
         return all(one == shape for one in parents)
     if node.kind == "Concatenate":
-        return layer.axis in (-1, 3) and sum(one[3] or 0 for one in parents) == shape[3]
+        return node.joins_channels and sum(one[3] or 0 for one in parents) == shape[3]
     return node.function in LIKE_RELU or node.kind in SAME_AT_INFERENCE
 
 

@@ -51,20 +51,38 @@ class Network:
         graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
         graph = with_gradient_through(graph, recipe.through if recipe else 0.0)
         classes = self._logits() if recipe and recipe.looks_at_classes else None
-        height, width, _ = graph.shape
-        size = self.record.fixed
-        if height and width and (classes or names[0] == (self.graph.logits() or ("",))[0]):
-            size = (height, width)  # its layers may take any size, its classifier need not
-        return cut(graph, values, self.facts.preprocessing, size, classes)
+        return cut(graph, values, self.facts.preprocessing, self._size(names, classes is not None), classes)
 
     def cuts(self, layers: Sequence[str], side: int) -> list[Cut]:
-        """What looks at some layers of pictures of ``side`` px at once: one cut, but for a classifier that takes
-        pictures of another size, which has a cut of its own. Raises as ``cut``."""
+        """What looks at some layers of pictures of ``side`` px at once: one cut, but for layers that take pictures of
+        another size, which have a cut of their own. Raises as ``cut``."""
         head = (self.graph.logits() or ("",))[0]
-        apart = head in layers and self.record.fixed is None and self.cut(head).size not in (None, (side, side))
-        others = [layer for layer in layers if layer != head]
-        groups = [others, [head]] if apart else [[*others, *([head] if head in layers else [])]]
-        return [self.cut(names[0], also=names[1:]) for names in groups if names]
+        free = self.record.fixed is None
+        apart = [layer for layer in layers if free and self._size([layer]) not in (None, (side, side))]
+        others = sorted((layer for layer in layers if layer not in apart), key=lambda layer: layer == head)
+        return [self.cut(names[0], also=names[1:]) for names in (others, apart) if names]
+
+    def _size(self, names: Sequence[str], classes: bool = False) -> tuple[int, int] | None:
+        """What pictures are resized to (h, w) where some layers are looked at, None for nothing.
+
+        Listed layers may take any size where a classifier and what is no map need not: these are shown pictures of the
+        one size that the network is known to take.
+        """
+        height, width, _ = self.graph.shape
+        if height and width:
+            needs = [self.value(name) for name in names if not self._listed(name)]
+            head = self.graph.head is not None and names[0] == self.graph.head.layer
+            if classes or head or any(self._leaves_maps(value) for value in needs):
+                return height, width
+        return self.record.fixed
+
+    def _listed(self, layer: str) -> bool:
+        known = self.facts.layer(layer)
+        return known is None or known.listed
+
+    def _leaves_maps(self, value: Value) -> bool:
+        """Whether a value is none of four axes, or made of such a one."""
+        return any(len(shape) != 4 for index in self.graph.needed([value]) for shape in self.graph.nodes[index].shapes)
 
     def value(self, layer: str) -> Value:
         """The output of a layer in ``plain`` and ``graph`` alike; of the classifier's layer the logits.
@@ -107,14 +125,14 @@ def load(ref: NetworkRef) -> Network:
         with unmoved():
             model = open_model(Path(ref.network))
     else:
-        model, _ = build(ref.network, ref.classes)
+        model, _ = build(ref.network, bool(ref.classes))
     if weights.kind == "embedded":
         model = keras.Model(model.input, model.get_layer(EMBEDDED_LAST).output)
     if weights.kind == "random":
         fill_at_random(model, ref.seed)
     elif weights.kind != "own" and weights.path is not None:
         fill_from_file(model, weights.path)
-    plain = flatten(model)
+    plain = flatten(model, ref.classes)
     network = Network(ref, known, weights, record(ref.network, ref.classes), model, fuse(plain), plain)
     if contents(ref) != read:
         raise NetworkError(f"{ref.network}: expected files that stay as they are while they are read; try again")
@@ -133,4 +151,4 @@ def _keras_name(network: str, layer: str) -> str:
     """The stable name in Keras of a layer of ours: they differ in InceptionV3's stem only."""
     if network != "inceptionv3":
         return layer
-    return next(name for name, ours in INCEPTIONV3_NAMES.items() if ours == layer)
+    return next((name for name, ours in INCEPTIONV3_NAMES.items() if ours == layer), layer)

@@ -63,27 +63,34 @@ def _open_scopes(model: Any) -> None:
             object.__setattr__(layer, "_open_name_scope", partial(name_scope, "layer", caller=layer))
 
 
-def describe(path: Path) -> Record:
-    """The record of a user's own network, found by opening it. Raises NetworkError as ``open_model`` does."""
-    graph = flatten(open_model(path))
+def describe(path: Path, classes: bool | str = False) -> Record:
+    """The record of a user's own network, found by opening it; ``classes`` as ``graph.flatten`` takes it.
+
+    Raises: NetworkError as ``open_model`` does, and when no output tells the classes that ``classes`` says.
+    """
+    try:
+        graph = flatten(open_model(path), classes)
+    except NetworkError as error:
+        raise NetworkError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     layers = describing.layers(graph)
-    maps = [layer for layer in layers if layer.kind != "classes"]
+    maps = [layer for layer in layers if layer.listed and layer.kind != "classes"]
     if not maps:
         raise NetworkError(
             f"{path}: expected convolutions, activations or pools with maps to look at, received a network without "
             "any; give one that works on pictures"
         )
     values = [value for layer in maps if (value := graph.value(layer.name))]
-    height, width, _ = graph.shape
-    whole = graph.whole is not None
+    height, width, channels = graph.shape
+    side, fixed = USUAL_SIZE, None
     if height is None or width is None:
         _check_runs(graph, values, (SIDES[-1], SIDES[-1]), path)
-        return Record(layers, USUAL_SIZE, _smallest(graph, values), whole=whole)
-    others = ((height + 1, width + 3), (2 * height + 2, 2 * width + 5))
-    if all(_refusal(graph, values, size) is None for size in others):
-        return Record(layers, max(height, width), _smallest(graph, values), whole=whole)
-    _check_runs(graph, values, (height, width), path)
-    return Record(layers, max(height, width), 1, fixed=(height, width), whole=whole)
+    else:
+        side, others = max(height, width), ((height + 1, width + 3), (2 * height + 2, 2 * width + 5))
+        if any(_refusal(graph, values, size) is not None for size in others):
+            _check_runs(graph, values, (height, width), path)
+            fixed = height, width
+    smallest = 1 if fixed else _smallest(graph, values)
+    return Record(layers, side, smallest, fixed, whole=graph.whole is not None, grey=channels == 1)
 
 
 def _smallest(graph: Graph, values: Sequence[Value]) -> int:

@@ -4,6 +4,8 @@ Found in a process of its own, ``python -m atlas.networks.record NETWORK [classe
 dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
+import hashlib
+import json
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -11,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from atlas.canonical import canonical
 from atlas.content import file_digest
 from atlas.errors import NetworkError
 from atlas.files import recall, remember
@@ -27,9 +30,10 @@ FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
 class Record:
     """What Keras tells of a network.
 
-    ``layers`` from input to output; ``size`` and ``smallest`` as in NetworkFacts; ``fixed`` is the (h, w) that pictures
-    have to be resized to where the architecture takes no other size, else None; ``file`` and ``hash`` name the file of
-    ImageNet weights in Keras's cache, empty for a user's own network; ``whole`` as in NetworkFacts.
+    ``layers`` from input to output, those that are not listed too; ``size`` and ``smallest`` as in NetworkFacts;
+    ``fixed`` is the (h, w) that pictures have to be resized to where the architecture takes no other size, else None;
+    ``file`` and ``hash`` name the file of ImageNet weights in Keras's cache, empty for a user's own network;
+    ``whole`` and ``grey`` as in NetworkFacts.
     """
 
     layers: tuple[LayerFacts, ...]
@@ -39,6 +43,7 @@ class Record:
     file: str = ""
     hash: str = ""
     whole: bool = False
+    grey: bool = False
 
 
 KNOWN = {
@@ -59,11 +64,11 @@ KNOWN = {
 }
 
 
-def record(network: str, classes: bool = False) -> Record:
+def record(network: str, classes: bool | str = False) -> Record:
     """The record of a network: written out in the source, kept in the cache folder, or found now.
 
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
-    ``classes`` means one of keras.applications with its classifier.
+    ``classes`` means one of keras.applications with its classifier; of a file, that an output tells classes, or which.
 
     Raises: NetworkError when there is no such network, when it cannot be looked at, or when its file changes meanwhile.
     """
@@ -74,19 +79,20 @@ def record(network: str, classes: bool = False) -> Record:
     else:
         family_of(network)
     digest = digest_of(network) if is_path(network) else ""
-    place = _place(digest[:32] or network + "-classes" * classes)
+    place = _place((digest[:32] or network) + _suffix(classes))
     kept = recall(place)
     if kept:
         return _from_json(kept)
     apart = "tensorflow" not in sys.modules
-    found = _from_json(ask(__name__, network, *["classes"] * classes)) if apart else find(network, classes)
+    told = [] if classes is False else [canonical(classes)]
+    found = _from_json(ask(__name__, network, *told)) if apart else find(network, classes)
     if digest and digest_of(network) != digest:
         raise NetworkError(f"{network}: expected a file that stays as it is while it is read; try again")
     remember(place, asdict(found))
     return found
 
 
-def find(network: str, classes: bool = False) -> Record:
+def find(network: str, classes: bool | str = False) -> Record:
     """The record of a network by building it in Keras; nothing is read from or kept in the cache folder."""
     from atlas.networks import describe, own
     from atlas.networks.architectures import build
@@ -94,12 +100,12 @@ def find(network: str, classes: bool = False) -> Record:
 
     if is_path(network):
         with unmoved():
-            return own.describe(Path(network))
+            return own.describe(Path(network), classes)
     family = family_of(network)
-    model, download = build(network, classes)
+    model, download = build(network, bool(classes))
     size = family.size(network)
     return Record(
-        describe.layers(flatten(model)),
+        describe.layers(flatten(model, classes)),
         size=size,
         smallest=family.smallest,
         fixed=None if family.free and not classes else (size, size),
@@ -114,6 +120,12 @@ def digest_of(path: str) -> str:
         return file_digest(path)
     except OSError as error:
         raise NetworkError(f"expected a file at {path}, received: {error.strerror}; check the path") from error
+
+
+def _suffix(classes: bool | str) -> str:
+    """What the name of a record's file says of ``classes``."""
+    named = f"-{hashlib.sha256(classes.encode()).hexdigest()[:12]}" if isinstance(classes, str) else ""
+    return f"-classes{named}" if classes else ""
 
 
 def _place(name: str) -> Path:
@@ -137,4 +149,4 @@ def _from_json(data: dict[str, Any]) -> Record:
 
 
 if __name__ == "__main__":
-    answer(lambda: asdict(find(sys.argv[1], "classes" in sys.argv[2:])))
+    answer(lambda: asdict(find(sys.argv[1], *map(json.loads, sys.argv[2:]))))

@@ -42,7 +42,7 @@ class Seen:
             shapes = {self.graph.shape_of(parent) for parent in node.parents}
             if len(shapes) == 1:  # else one of them is spread over the others
                 return tf.add_n([self.channel(parent, channels) for parent in node.parents])
-        if node is not None and node.kind == "Concatenate" and self._of_layer(node) and node.layer.axis in (-1, 3):
+        if node is not None and node.kind == "Concatenate" and self._of_layer(node) and node.joins_channels:
             return self._of_branches(node.parents, channels)
         return tf.gather(self.value(value), channels, axis=3, batch_dims=1)
 

@@ -84,9 +84,9 @@ def ensure(ref: NetworkRef) -> Weights:
     if weights.kind != "imagenet" or _is_whole(weights):
         return weights
     if "tensorflow" in sys.modules:
-        return replace(weights, path=_download(ref.network, ref.classes))
+        return replace(weights, path=_download(ref.network, bool(ref.classes)))
     try:
-        found = ask(__name__, ref.network, *["classes"] * ref.classes, heard=True)
+        found = ask(__name__, ref.network, *["classes"] * bool(ref.classes), heard=True)
     except NetworkError as error:
         raise WeightsError(str(error)) from error
     return replace(weights, path=Path(found["path"]))
@@ -96,12 +96,14 @@ def available(ref: NetworkRef, layer: str) -> str | None:
     """Why a network's weights do not reach a layer, as one sentence; None when they do."""
     if ref.weights != "embedded":
         return None
-    names = [known.name for known in record(ref.network).layers]
+    layers = record(ref.network).layers
+    names = [known.name for known in layers]
     if EMBEDDED_LAST not in names:
         return None  # that this network has no embedded weights is said by ``locate``
     if layer in names and names.index(layer) > names.index(EMBEDDED_LAST):
+        first = next(known.name for known in layers if known.listed)
         return (
-            f"expected a layer from {names[0]} to {EMBEDDED_LAST} with embedded weights, received {layer}: from mixed5 "
+            f"expected a layer from {first} to {EMBEDDED_LAST} with embedded weights, received {layer}: from mixed5 "
             "on they were trained for another purpose and are not embedded; choose an earlier layer or ImageNet weights"
         )
     return None

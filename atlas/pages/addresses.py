@@ -35,21 +35,52 @@ _LONGEST = 60  # letters of a photo's folder
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # what Windows takes for a device, whatever comes after
 
 
-def safe_segment(name: str, what: str) -> str:
-    """``name``, when it can stand as one folder or file name everywhere.
+def is_segment(name: str) -> bool:
+    """Whether a name can stand as one folder or file name everywhere.
 
     That is at most 100 of the ASCII letters, digits, ``.``, ``_`` and ``-``, not starting or ending with a dot, no name
-    that the site itself uses, and none that Windows keeps for a device (``aux``). Raises SiteError otherwise; ``what``
-    says what bears the name ("layer").
+    that the site itself uses, and none that Windows keeps for a device (``aux``).
     """
     lower = name.lower()
-    if not _SEGMENT.fullmatch(name) or name.endswith(".") or lower in _TAKEN or _DEVICES.fullmatch(lower):
+    fits = _SEGMENT.fullmatch(name) and not name.endswith(".")
+    return bool(fits and lower not in _TAKEN and not _DEVICES.fullmatch(lower))
+
+
+def safe_segment(name: str, what: str) -> str:
+    """``name``, when it can stand as one folder or file name everywhere. Raises SiteError otherwise; ``what`` says what
+    bears the name ("recipe")."""
+    if not is_segment(name):
         raise SiteError(
             f"{what} {name[:100]!r}: expected a name that can be a file: at most 100 letters, digits, '.', '_' "
             f"or '-', not '_' alone, no dot at either end, no device of Windows; rename the {what} in the network "
             "or the configuration"
         )
     return name
+
+
+def layer_folders(names: Iterable[str]) -> dict[str, str]:
+    """A name for the folder of each layer, by the layer's name: that name itself where it can be a folder.
+
+    Another one is made of its letters and the first digits of its sha256, so it does not change with other layers. Of
+    names that differ in case only, which are one folder on many machines, only one in small letters is its own folder.
+    """
+    names = list(dict.fromkeys(names))
+    counts = Counter(name.lower() for name in names)
+    plain = {name for name in names if is_segment(name) and (counts[name.lower()] == 1 or name == name.lower())}
+    taken, found = {name.lower() for name in plain}, {}
+    for name in names:
+        found[name] = name if name in plain else _made(name, taken)
+    return found
+
+
+def _made(name: str, taken: set[str]) -> str:
+    """A folder for a name that cannot be one, and that is none of ``taken``, which it joins."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^A-Za-z0-9_]+", "-", letters).strip("-_")[:_LONGEST] or "layer"
+    digits = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    length = next(length for length in range(8, len(digits)) if f"{short}-{digits[:length]}".lower() not in taken)
+    taken.add(f"{short}-{digits[:length]}".lower())
+    return f"{short}-{digits[:length]}"
 
 
 def folders(photos: Sequence[str]) -> list[str]:
@@ -72,10 +103,10 @@ def folders(photos: Sequence[str]) -> list[str]:
 
 
 def check_names(atlas: Atlas) -> None:
-    """Raises SiteError when a layer or a recipe cannot become a file name, or two of them differ in case only."""
+    """Raises SiteError when a recipe cannot become a file name, or two folders or recipes differ in case only."""
     known = (
-        ("layer", [layer.name for layer in atlas.layers]),
-        ("layer", [layer.name for layer in atlas.photo_layers]),
+        ("layer", [layer.folder for layer in atlas.layers]),
+        ("layer", [layer.folder for layer in atlas.photo_layers]),
         ("recipe", list(atlas.recipes)),
         ("photo", [photo.folder for photo in atlas.photos]),
     )
@@ -90,7 +121,7 @@ def check_names(atlas: Atlas) -> None:
 
 
 def layer_page(layer: str) -> str:
-    """The page of a layer."""
+    """The page of a layer; it and all others are named here by their folders, see ``layer_folders``."""
     return f"{layer}/index.html"
 
 
@@ -236,7 +267,7 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
     addresses = {HOME, NOT_FOUND, MANIFEST, SITEMAP, ZIP, ABOUT, GLOSSARY, COMPARE, SEARCH, THEME, COVER, DRAWING}
     addresses.update(static(name) for name in own)
     for layer in atlas.layers:
-        name = layer.name
+        name = layer.folder
         addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
         if IMAGES in layer.found:
             addresses |= {near(name), *(exemplars(name, channel.number) for channel in pictured(atlas, layer))}
@@ -265,7 +296,7 @@ def _of_photos(atlas: Atlas) -> Iterator[str]:
     for photo in atlas.photos:
         yield from (photo_page(photo), photo_picture(photo))
         for one in atlas.photo_layers:
-            yield from (place(photo, one.name) for place in (photo_layer_page, photo_sheet, photo_strip))
+            yield from (place(photo, one.folder) for place in (photo_layer_page, photo_sheet, photo_strip))
     for layer in atlas.layers:
         if on_photos(atlas, layer.name):
-            yield from (channel_on_photos(layer.name, channel.number) for channel in layer.shown)
+            yield from (channel_on_photos(layer.folder, channel.number) for channel in layer.shown)

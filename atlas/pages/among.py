@@ -64,7 +64,7 @@ def near_map(layer: Layer, found: Found) -> Map:
         title = ", ".join(filter(None, [name, label])) or "an image"
         images.append(Dot(x, y, title, colours.get(label, COLOURS)))
     pictures = tuple(
-        Dot(x, y, f"{layer.name} {channel}", page=addresses.channel_page(layer.name, channel), number=channel)
+        Dot(x, y, f"{layer.name} {channel}", page=addresses.channel_page(layer.folder, channel), number=channel)
         for (x, y), channel in zip(spots[: len(channels)], channels, strict=True)
     )
     numbered = len(channels) <= MOST

@@ -175,7 +175,7 @@ def _rest(atlas: Atlas, theme: Theme, writer: Writer) -> None:
     writer.put(addresses.GLOSSARY, pages.page("glossary.html", addresses.GLOSSARY))
     named = {"example": f"{example[0].name}/{example[1]}", "recipe": atlas.recipes[1] if atlas.recipes[1:] else ""}
     writer.put(addresses.COMPARE, pages.page("compare.html", addresses.COMPARE, **named))
-    nowhere = pages.page("404.html", addresses.NOT_FOUND, example=addresses.channel_page(example[0].name, example[1]))
+    nowhere = pages.page("404.html", addresses.NOT_FOUND, example=addresses.channel_page(example[0].folder, example[1]))
     writer.put(addresses.NOT_FOUND, nowhere)
     writer.put(addresses.SEARCH, describe.search_script(atlas))
     writer.put(addresses.MANIFEST, describe.manifest(atlas, cover))
@@ -208,4 +208,4 @@ def _pictures(atlas: Atlas) -> Iterator[str]:
     for layer in atlas.layers:
         for number, recipe, _ in addresses.renderings(layer):
             for repeat in range(layer.repeats(recipe)):
-                yield addresses.picture(atlas, layer.name, number, recipe, repeat)
+                yield addresses.picture(atlas, layer.folder, number, recipe, repeat)

@@ -113,7 +113,7 @@ def _page(atlas: Atlas, number: int) -> str | None:
     """The page of a class's own channel, None where the atlas does not show it."""
     name = atlas.classifier.name if atlas.classifier else ""
     shown = name in atlas.index and number in atlas.index[name][1]
-    return addresses.channel_page(name, number) if shown else None
+    return addresses.channel_page(atlas.folder(name), number) if shown else None
 
 
 def called_data(atlas: Atlas, channel: int, called: Called | None) -> dict[str, Any] | None:

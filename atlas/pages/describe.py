@@ -46,8 +46,8 @@ def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
             "layers": [
                 {
                     "name": layer.name,
-                    "page": addresses.layer_page(layer.name),
-                    "data": addresses.layer_data(layer.name),
+                    "page": addresses.layer_page(layer.folder),
+                    "data": addresses.layer_data(layer.folder),
                     "channels": layer.channels,
                     "shown": len(layer.shown),
                 }
@@ -79,8 +79,8 @@ def channel(atlas: Atlas, layer: Layer, one: Channel, numbers: ByRecipe, found: 
     return {
         "layer": layer.name,
         "channel": one.number,
-        "page": addresses.channel_page(layer.name, one.number),
-        "thumbnail": addresses.thumbnail(layer.name, one.number) if one.renderings[atlas.main].key else None,
+        "page": addresses.channel_page(layer.folder, one.number),
+        "thumbnail": addresses.thumbnail(layer.folder, one.number) if one.renderings[atlas.main].key else None,
         "branch": branch.name if branch else None,
         "note": vars(one.note) if one.note else None,
         "class_name": atlas.class_name(layer, one.number) or None,
@@ -129,11 +129,11 @@ def layer_file(atlas: Atlas, layer: Layer, told: list[dict[str, Any]], numbers: 
             "schema": SCHEMA,
             "atlas": atlas.title,
             **facts,
-            "page": addresses.layer_page(layer.name),
+            "page": addresses.layer_page(layer.folder),
             "branches": [vars(branch) for branch in layer.branches],
             "recipes": layer.recipes,
             "sheet": {
-                "address": addresses.layer_sheet(layer.name),
+                "address": addresses.layer_sheet(layer.folder),
                 "tile": images.TILE,
                 "columns": images.COLUMNS,
             }
@@ -186,6 +186,7 @@ def search_script(atlas: Atlas) -> bytes:
     rows = [
         {
             "layer": layer.name,
+            **({"folder": layer.folder} if layer.folder != layer.name else {}),
             "channels": _runs([one.number for one in layer.shown]),
             "states": "".join(LETTERS[one.renderings[atlas.main].state] for one in layer.shown),
             "branches": [[branch.name, branch.first, branch.last] for branch in layer.branches],
@@ -208,15 +209,18 @@ def _renderings(
     for recipe, rendering in renderings.items():
         value: dict[str, Any] = {"state": rendering.state, "key": rendering.key}
         if made := numbers.get((number, recipe)):
-            places = [addresses.picture(atlas, layer.name, number, recipe, n) for n in range(layer.repeats(recipe))]
+            places = [addresses.picture(atlas, layer.folder, number, recipe, n) for n in range(layer.repeats(recipe))]
             value |= {"picture": places[0], "repeats": places[1:], "size": [made.height, made.width]}
             value["score"] = {name: rounded(getattr(made, name)) for name in ("start", "grey", "end")}
             if made.frames:
-                value["frames"] = {"address": addresses.frames(atlas, layer.name, number, recipe), **vars(made.frames)}
+                value["frames"] = {
+                    "address": addresses.frames(atlas, layer.folder, number, recipe),
+                    **vars(made.frames),
+                }
             if made.maps:
-                value["maps"] = {"address": addresses.maps(atlas, layer.name, number, recipe), **vars(made.maps)}
+                value["maps"] = {"address": addresses.maps(atlas, layer.folder, number, recipe), **vars(made.maps)}
             if made.of_photo:
-                value["photo"] = addresses.of_photo(atlas, layer.name, number, recipe)
+                value["photo"] = addresses.of_photo(atlas, layer.folder, number, recipe)
         if rendering.error:
             value["error"] = rendering.error
         described[recipe] = value

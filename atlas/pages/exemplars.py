@@ -65,6 +65,7 @@ class Found:
     """What was found out of a layer, see ``engine.finding``; ``key`` is its entry's."""
 
     layer: str
+    folder: str
     key: str
     record: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
@@ -120,7 +121,7 @@ class Found:
         apart = zip(self.labels, arrays["cosine"][row].tolist(), arrays["euclid"][row].tolist(), strict=True)
         return {
             "count": self.record["images"],
-            "sheet": addresses.exemplars(self.layer, channel) if "sheets" in arrays else None,
+            "sheet": addresses.exemplars(self.folder, channel) if "sheets" in arrays else None,
             **exemplars,
             **{name: rounded(float(arrays[name][row])) for name in numbers},
             "grid": self.record["grid"],
@@ -155,7 +156,7 @@ def read_found(layer: Layer, store: Store) -> Found | None:
     if addresses.IMAGES not in layer.found:
         return None
     entry = store.get(layer.found[addresses.IMAGES])
-    return Found(layer.name, entry.key, entry.record, entry.artefacts)
+    return Found(layer.name, layer.folder, entry.key, entry.record, entry.artefacts)
 
 
 def write_exemplars(layer: Layer, found: Found | None, writer: Writer) -> None:
@@ -163,7 +164,7 @@ def write_exemplars(layer: Layer, found: Found | None, writer: Writer) -> None:
     for channel in found.rows if found else ():
         sheet = found.sheet(channel) if found else None
         if sheet:
-            writer.put(addresses.exemplars(layer.name, channel), sheet)
+            writer.put(addresses.exemplars(layer.folder, channel), sheet)
 
 
 def real_images(atlas: Atlas, layer: Layer, channel: Channel, found: Found | None) -> RealImages | None:
@@ -177,7 +178,7 @@ def real_images(atlas: Atlas, layer: Layer, channel: Channel, found: Found | Non
     tiles = found.record["tiles"]
     side = int(tiles["side"])
     size = side * (len(top) + len(spread)), side * int(tiles["rows"])
-    address = addresses.exemplars(layer.name, channel.number)
+    address = addresses.exemplars(layer.folder, channel.number)
     alt = f"Real images that excite {layer.name} channel {channel.number}"
     nearest, farthest = _labels(found, row)
     return RealImages(

@@ -67,9 +67,9 @@ class LayerBuilder:
         if self.held:
             self._versus(self.held, numbers)
             tick()
-        current = self.layer.name
-        address = addresses.layer_page(current)
-        mini = self.pages.part("parts.html", "network", address, self.network, None, current)
+        folder = self.layer.folder
+        address = addresses.layer_page(folder)
+        mini = self.pages.part("parts.html", "network", address, self.network, None, self.layer.name)
         told = []
         for index, channel in enumerate(self.layer.shown):
             beside = {"near": near.get(channel.number, {}), "together": together.get(channel.number, {})}
@@ -77,14 +77,14 @@ class LayerBuilder:
             told.append(described)
             own = {recipe: configs.of(recipe, channel.number) for recipe in channel.renderings}
             self.writer.put(
-                addresses.channel_data(current, channel.number),
+                addresses.channel_data(folder, channel.number),
                 describe.channel_file(self.atlas, self.layer, described, numbers, own, self._told_of_photos(channel)),
             )
             self._channel(index, channel, numbers, own, beside, mini)
             tick()
-        self.writer.put(addresses.layer_data(current), describe.layer_file(self.atlas, self.layer, told, numbers))
+        self.writer.put(addresses.layer_data(folder), describe.layer_file(self.atlas, self.layer, told, numbers))
         script = describe.layer_script(self.atlas, self.layer, numbers, compared)
-        self.writer.put(addresses.layer_script(current), script)
+        self.writer.put(addresses.layer_script(folder), script)
 
     def _near(self, compared: Compared | None) -> dict[int, dict[str, list[Near]]]:
         """What is most like each channel: in this layer, in the one before and in the one after, by layer."""
@@ -104,7 +104,7 @@ class LayerBuilder:
         return {
             **{kind: {layer: [vars(one) for one in near[layer]] for layer in near} for kind, near in beside.items()},
             "images": self.found.told(channel) if self.found else None,
-            "weights": self.wired.told(self.layer.name, channel),
+            "weights": self.wired.told(self.layer.folder, channel),
             "classes": called_data(self.atlas, channel, self.called),
             "versus": self.held.told(channel) if self.held else None,
         }
@@ -132,7 +132,7 @@ class LayerBuilder:
     def _page(self, numbers: ByRecipe, compared: bool) -> None:
         atlas, layer = self.atlas, self.layer
         states = [channel.renderings[atlas.main].standing for channel in layer.shown]
-        address = addresses.layer_page(layer.name)
+        address = addresses.layer_page(layer.folder)
         made = addresses.pictured(atlas, layer)
         page = self.pages.page(
             "layer.html",
@@ -142,12 +142,12 @@ class LayerBuilder:
             sight=words.sight(layer.receptive_field, atlas.network),
             kind=words.KIND_WORDS.get(layer.kind, layer.kind),
             compared=compared,
-            script=addresses.layer_script(layer.name),
-            sheet=addresses.layer_sheet(layer.name) if made else None,
-            near_page=addresses.near(layer.name) if self.found else None,
-            versus_page=addresses.versus(layer.name) if self.held else None,
+            script=addresses.layer_script(layer.folder),
+            sheet=addresses.layer_sheet(layer.folder) if made else None,
+            near_page=addresses.near(layer.folder) if self.found else None,
+            versus_page=addresses.versus(layer.folder) if self.held else None,
             held=self.held,
-            maps_page=addresses.photo_layer_page(atlas.photos[0], layer.name) if self.on_photos else None,
+            maps_page=addresses.photo_layer_page(atlas.photos[0], layer.folder) if self.on_photos else None,
             whole=[
                 views.rendering_view(
                     atlas, layer, None, recipe, numbers.get((None, recipe)), recipe_text(layer.recipes[recipe])
@@ -167,7 +167,7 @@ class LayerBuilder:
 
     def _among(self, found: Found) -> None:
         """The page that lays the layer's pictures out among real images."""
-        address, labels = addresses.near(self.layer.name), near_labels(self.atlas, self.layer, found)
+        address, labels = addresses.near(self.layer.folder), near_labels(self.atlas, self.layer, found)
         page = self.pages.page(
             "near.html",
             address,
@@ -182,7 +182,7 @@ class LayerBuilder:
 
     def _versus(self, held: Held, numbers: ByRecipe) -> None:
         """The page that holds the layer's pictures against those by others."""
-        address, rows = addresses.versus(self.layer.name), in_order(self.atlas, held, numbers)
+        address, rows = addresses.versus(self.layer.folder), in_order(self.atlas, held, numbers)
         page = self.pages.page(
             "versus.html",
             address,
@@ -218,7 +218,7 @@ class LayerBuilder:
             for recipe in channel.renderings
         ]
         alike = [one.channel for one in beside["near"].get(layer.name, ())][:2]
-        address = addresses.channel_page(layer.name, channel.number)
+        address = addresses.channel_page(layer.folder, channel.number)
         page = self.pages.page(
             "channel.html",
             address,
@@ -235,17 +235,17 @@ class LayerBuilder:
             next=views.cell(atlas, layer, shown[index + 1]) if index + 1 < len(shown) else None,
             near=_rows(atlas, layer, beside["near"]),
             together=_rows(atlas, layer, beside["together"]),
-            near_page=addresses.near(layer.name),
+            near_page=addresses.near(layer.folder),
             real=real_images(atlas, layer, channel, self.found),
             weights=weights(atlas, layer, channel.number, self.wired),
             called=called_view(atlas, channel, self.called),
             held=self.held,
             beside=beside_view(atlas, self.held, channel.number, numbers.get((channel.number, atlas.main))),
-            versus_page=addresses.versus(layer.name),
+            versus_page=addresses.versus(layer.folder),
             on_photos=self.on_photos.view(channel.number) if self.on_photos else None,
             comparison=",".join(f"{layer.name}/{number}" for number in [channel.number, *alike]),
             mini=mini,
-            data=addresses.channel_data(layer.name, channel.number),
+            data=addresses.channel_data(layer.folder, channel.number),
             citation=words.citation(atlas, layer, channel.number),
             elsewhere=views.elsewhere(atlas, layer, channel.number),
             **self._card(channel.number, numbers),
@@ -257,7 +257,7 @@ class LayerBuilder:
         made = numbers.get((channel, self.atlas.main)) if channel is not None else None
         if made is None:
             return {}
-        address = addresses.picture(self.atlas, self.layer.name, channel, self.atlas.main)
+        address = addresses.picture(self.atlas, self.layer.folder, channel, self.atlas.main)
         alt = f"The picture made for {self.layer.name} channel {channel}"
         return {"card": views.Picture(address, made.width, made.height, alt)}
 

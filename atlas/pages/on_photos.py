@@ -72,11 +72,11 @@ class OnPhotos:
 
     def view(self, channel: int) -> OnPhotosView:
         """What the channel's page shows."""
-        layer, photos = self.layer.name, self.atlas.photos
+        layer, folder, photos = self.layer.name, self.layer.folder, self.atlas.photos
         return OnPhotosView(
             photo_row(self.atlas),
             Picture(
-                addresses.channel_on_photos(layer, channel),
+                addresses.channel_on_photos(folder, channel),
                 *images.sheet_size(len(photos), self.side, len(photos)),
                 f"{layer} channel {channel} on photos",
             ),
@@ -86,7 +86,7 @@ class OnPhotos:
                     photo.name,
                     photo.label,
                     addresses.photo_page(photo),
-                    f"{addresses.photo_layer_page(photo, layer)}#{place_of(channel)}",
+                    f"{addresses.photo_layer_page(photo, folder)}#{place_of(channel)}",
                     f"The photo {photo.name}",
                     f"Where {layer} channel {channel} is active on {photo.name}",
                     words.score(float(self.largest[column, channel])),
@@ -97,15 +97,15 @@ class OnPhotos:
 
     def told(self, channel: int) -> dict[str, Any]:
         """The same as plain data."""
-        layer = self.layer.name
+        folder = self.layer.folder
         return {
-            "sheet": addresses.channel_on_photos(layer, channel),
+            "sheet": addresses.channel_on_photos(folder, channel),
             "tile": self.side,
             "shown": [
                 {
                     "name": photo.name,
                     "label": photo.label,
-                    "page": addresses.photo_layer_page(photo, layer),
+                    "page": addresses.photo_layer_page(photo, folder),
                     "largest": rounded(float(self.largest[row, channel])),
                     "mean": rounded(float(self.mean[row, channel])),
                 }
@@ -151,7 +151,7 @@ def write_on_photos(atlas: Atlas, layer: Layer, store: Store, writer: Writer) ->
         mean.append(found.mean)
         side = found.side
     source = source_of(*atlas.photos)
-    names = {addresses.channel_on_photos(layer.name, number): index for index, number in enumerate(wanted)}
+    names = {addresses.channel_on_photos(layer.folder, number): index for index, number in enumerate(wanted)}
     missing = {name: index for name, index in names.items() if not writer.has(name, source)}
     for name, sheet in _sheets(missing, maps):
         writer.put(name, sheet, source)

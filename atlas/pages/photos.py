@@ -78,8 +78,8 @@ class PhotoBuilder:
         for layer in self.atlas.photo_layers:
             maps = self.maps[layer.name]
             kinds = (
-                (addresses.photo_sheet(self.photo, layer.name), maps.maps, COLUMNS),
-                (addresses.photo_strip(self.photo, layer.name), maps.maps[_few(maps)], addresses.STRIP),
+                (addresses.photo_sheet(self.photo, layer.folder), maps.maps, COLUMNS),
+                (addresses.photo_strip(self.photo, layer.folder), maps.maps[_few(maps)], addresses.STRIP),
             )
             for name, shown, columns in kinds:
                 if not self.writer.has(name, self.source):
@@ -112,10 +112,10 @@ class PhotoBuilder:
         maps = self.maps[layer.name]
         few = _few(maps)
         size = images.sheet_size(len(few), maps.side, addresses.STRIP)
-        name = addresses.photo_strip(self.photo, layer.name)
+        name = addresses.photo_strip(self.photo, layer.folder)
         return PhotoLayer(
             layer=layer,
-            page=addresses.photo_layer_page(self.photo, layer.name),
+            page=addresses.photo_layer_page(self.photo, layer.folder),
             grid=_grid(maps),
             strip=views.Picture(name, *size, f"Maps of {layer.name} on {self.photo.name}"),
             cells=tuple((number, place_of(number)) for number in few),
@@ -126,7 +126,7 @@ class PhotoBuilder:
         layers, photo = self.atlas.photo_layers, self.photo
         layer = layers[place]
         maps = self.maps[layer.name]
-        address = addresses.photo_layer_page(photo, layer.name)
+        address = addresses.photo_layer_page(photo, layer.folder)
         page = self.pages.page(
             "photo_layer.html",
             address,
@@ -138,7 +138,7 @@ class PhotoBuilder:
             patch=-(-max(maps.grid) // maps.side),
             side=maps.side,
             sheet=views.Picture(
-                addresses.photo_sheet(photo, layer.name), *images.sheet_size(layer.channels, maps.side, COLUMNS), ""
+                addresses.photo_sheet(photo, layer.folder), *images.sheet_size(layer.channels, maps.side, COLUMNS), ""
             ),
             groups=self._groups(layer, maps),
             active=int((maps.largest > 0).sum()),
@@ -153,8 +153,8 @@ class PhotoBuilder:
 
     def _neighbour(self, place: int) -> tuple[str, str]:
         """The name of a layer, and the page of its maps."""
-        name = self.atlas.photo_layers[place].name
-        return name, addresses.photo_layer_page(self.photo, name)
+        layer = self.atlas.photo_layers[place]
+        return layer.name, addresses.photo_layer_page(self.photo, layer.folder)
 
     def _groups(self, layer: OutlineLayer, maps: Maps) -> tuple[MapGroup, ...]:
         """The maps of a layer by branches; one group without a name when it has none."""
@@ -176,7 +176,7 @@ class PhotoBuilder:
         return MapCell(
             number=number,
             place=place_of(number),
-            page=addresses.channel_page(layer.name, number) if number in channels else None,
+            page=addresses.channel_page(layer.folder, number) if number in channels else None,
             left=number % COLUMNS * maps.side,
             top=number // COLUMNS * maps.side,
             value=words.score(float(maps.largest[number])),
@@ -202,7 +202,7 @@ def picture_of(photo: Photo) -> views.Picture:
 def photo_cards(atlas: Atlas, layer: str | None = None) -> list[PhotoCard]:
     """All photos, in their order, each with the page of a layer's maps on it, or its own without a layer."""
     pages = [
-        addresses.photo_page(photo) if layer is None else addresses.photo_layer_page(photo, layer)
+        addresses.photo_page(photo) if layer is None else addresses.photo_layer_page(photo, atlas.folder(layer))
         for photo in atlas.photos
     ]
     return [

@@ -54,7 +54,7 @@ def write_pictures(atlas: Atlas, layer: Layer, store: Store, writer: Writer) -> 
 def write_kernels(layer: Layer, wired: Wired, writer: Writer) -> None:
     """Write the sheets of the weights of each channel that are not there already."""
     names = {
-        addresses.kernels(layer.name, channel.number): channel.number
+        addresses.kernels(layer.folder, channel.number): channel.number
         for channel in layer.shown
         if any(wired.of(channel.number))
     }
@@ -78,7 +78,7 @@ def write_cover(atlas: Atlas, writer: Writer) -> int:
     chosen = images.spread(pairs, images.cover_side(len(pairs)) ** 2)
     source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in chosen])
     if chosen and not writer.has(addresses.COVER, source):
-        names = [addresses.picture(atlas, layer.name, channel.number, atlas.main) for layer, channel in chosen]
+        names = [addresses.picture(atlas, layer.folder, channel.number, atlas.main) for layer, channel in chosen]
         writer.put(addresses.COVER, images.cover([_open(writer.output, name) for name in names]), source)
     return len(chosen)
 
@@ -98,11 +98,11 @@ def write_drawing(atlas: Atlas, writer: Writer) -> list[str]:
 def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry) -> Iterator[tuple[str, bytes]]:
     """The files that are just as they are in the entry."""
     for repeat, picture in enumerate([entry.picture, *(one.tobytes() for one in entry.repeats)]):
-        yield addresses.picture(atlas, layer.name, number, recipe, repeat), picture
+        yield addresses.picture(atlas, layer.folder, number, recipe, repeat), picture
     if "frames" in entry.artefacts:
-        yield addresses.frames(atlas, layer.name, number, recipe), entry.artefacts["frames"].tobytes()
+        yield addresses.frames(atlas, layer.folder, number, recipe), entry.artefacts["frames"].tobytes()
     if "photo" in entry.artefacts:
-        yield addresses.of_photo(atlas, layer.name, number, recipe), entry.artefacts["photo"].tobytes()
+        yield addresses.of_photo(atlas, layer.folder, number, recipe), entry.artefacts["photo"].tobytes()
 
 
 def _made(
@@ -111,12 +111,12 @@ def _made(
     """The files that are made of what is in the entry."""
     if recipe == atlas.main and number is not None:
         yield (
-            addresses.thumbnail(layer.name, number),
+            addresses.thumbnail(layer.folder, number),
             lambda: images.webp(images.squared(images.opened(entry.picture, where), images.THUMBNAIL)),
         )
     if "maps" in entry.artefacts:
         yield (
-            addresses.maps(atlas, layer.name, number, recipe),
+            addresses.maps(atlas, layer.folder, number, recipe),
             lambda: images.activation_maps(entry.artefacts["maps"]),
         )
 
@@ -124,8 +124,8 @@ def _made(
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
     """The layer's sheet of all thumbnails, and its strip on the home page."""
     kinds = (
-        (addresses.layer_sheet(layer.name), layer.shown, images.TILE, images.COLUMNS),
-        (addresses.strip(layer.name), representatives(atlas, layer), images.THUMBNAIL, addresses.STRIP),
+        (addresses.layer_sheet(layer.folder), layer.shown, images.TILE, images.COLUMNS),
+        (addresses.strip(layer.folder), representatives(atlas, layer), images.THUMBNAIL, addresses.STRIP),
     )
     if not addresses.pictured(atlas, layer):
         return
@@ -137,7 +137,7 @@ def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
 
 def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image | None]:
     return [
-        _open(writer.output, addresses.thumbnail(layer.name, channel.number))
+        _open(writer.output, addresses.thumbnail(layer.folder, channel.number))
         if channel.renderings[atlas.main].key
         else None
         for channel in channels

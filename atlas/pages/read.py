@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from atlas.errors import SiteError
-from atlas.pages.addresses import folders
+from atlas.pages.addresses import folders, layer_folders
 from atlas.pages.tree import (
     PICTURED,
     STATES,
@@ -35,7 +35,10 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
     recipes = tuple(str(name) for name in get(record, "recipes", list, where))
     if not recipes:
         raise SiteError(f"{where}: recipes: expected at least one name, received none; build again")
-    outline = tuple(_outline_layer(layer, place) for layer, place in _items(record, "outline", where))
+    named = layer_folders(
+        get(layer, "name", str, place) for part in ("outline", "layers") for layer, place in _items(record, part, where)
+    )
+    outline = tuple(_outline_layer(layer, named, place) for layer, place in _items(record, "outline", where))
     return Atlas(
         name=get(record, "name", str, where),
         title=get(record, "title", str, where),
@@ -44,7 +47,7 @@ def read_atlas(record: Mapping[str, Any]) -> Atlas:
         site=_site(get(record, "site", dict, where), f"{where}: site"),
         recipes=recipes,
         outline=outline,
-        layers=tuple(_layer(layer, recipes, place) for layer, place in _items(record, "layers", where)),
+        layers=tuple(_layer(layer, recipes, named, place) for layer, place in _items(record, "layers", where)),
         class_names=_class_names(record, outline, where),
         comparing=_comparing(record, where),
         **_photos(record, outline, where),
@@ -125,7 +128,7 @@ def _site(value: Mapping[str, Any], where: str) -> Site:
     )
 
 
-def _outline_layer(value: Mapping[str, Any], where: str) -> OutlineLayer:
+def _outline_layer(value: Mapping[str, Any], named: Mapping[str, str], where: str) -> OutlineLayer:
     return OutlineLayer(
         name=get(value, "name", str, where),
         channels=get(value, "channels", int, where),
@@ -134,6 +137,7 @@ def _outline_layer(value: Mapping[str, Any], where: str) -> OutlineLayer:
         kind=get(value, "kind", str, where),
         branches=_branches(value, where),
         in_atlas=get(value, "in_atlas", bool, where),
+        folder=named[value["name"]],
     )
 
 
@@ -149,7 +153,7 @@ def _branches(value: Mapping[str, Any], where: str) -> tuple[Branch, ...]:
     )
 
 
-def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> Layer:
+def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], named: Mapping[str, str], where: str) -> Layer:
     whole = get(value, "whole", dict, where)
     own = tuple(name for name in recipes if name not in whole)
     notes = get(value, "notes", dict, where)
@@ -169,6 +173,7 @@ def _layer(value: Mapping[str, Any], recipes: tuple[str, ...], where: str) -> La
         whole={name: _rendering(rendering, f"{where}: whole: {name}") for name, rendering in sorted(whole.items())},
         shown=tuple(sorted(shown, key=lambda channel: channel.number)),
         found={kind: get(one, "key", str, f"{where}: found: {kind}") for kind, one in found.items()},
+        folder=named[value["name"]],
     )
 
 

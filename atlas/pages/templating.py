@@ -30,8 +30,6 @@ def environment(templates: Path, own: Path | None = None) -> Environment:
         auto_reload=False,
     )
     made.globals["generator"] = GENERATOR
-    made.globals["layer_page"] = addresses.layer_page
-    made.globals["channel_page"] = addresses.channel_page
     made.globals["photo_page"] = addresses.photo_page
     made.filters["count"] = words.count
     made.filters["score"] = words.score
@@ -44,6 +42,10 @@ class Pages:
     def __init__(self, atlas: Atlas, theme: Theme):
         self._atlas = atlas
         self._environment = environment(theme.templates, theme.own)
+        self._environment.globals["layer_page"] = lambda layer: addresses.layer_page(atlas.folder(layer))
+        self._environment.globals["channel_page"] = lambda layer, channel: addresses.channel_page(
+            atlas.folder(layer), channel
+        )
         self._mark = theme.mark
         self._shelf = addresses.SHELF if theme.shelf else None
         self._notice = words.notice(atlas)

@@ -61,7 +61,8 @@ class Branch:
 
 @dataclass(frozen=True)
 class OutlineLayer:
-    """One layer of the whole network, in the atlas or not. ``receptive_field`` in px, None: sees the whole picture."""
+    """One layer of the whole network, in the atlas or not. ``receptive_field`` in px, None: sees the whole picture;
+    ``folder`` is where its pages lie, or would."""
 
     name: str
     channels: int
@@ -70,6 +71,7 @@ class OutlineLayer:
     kind: str
     branches: tuple[Branch, ...]
     in_atlas: bool
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Layer:
     """One layer that the atlas shows.
 
     ``recipes`` are in full, by name; ``whole`` has what came of those that make one picture of the whole layer,
-    ``shown`` the channels by number. ``found`` are the keys of what studies found out, by kind.
+    ``shown`` the channels by number. ``found`` are the keys of what studies found out, by kind. ``folder`` is where its
+    pages lie.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Layer:
     whole: Mapping[str, Rendering]
     shown: tuple[Channel, ...]
     found: Mapping[str, str]
+    folder: str
 
     def repeats(self, recipe: str) -> int:
         """How many pictures of one job the recipe makes."""
@@ -187,6 +191,15 @@ class Atlas:
     def index(self) -> Mapping[str, tuple[Layer, Mapping[int, Channel]]]:
         """Each layer by its name, with its channels by number."""
         return {layer.name: (layer, {one.number: one for one in layer.shown}) for layer in self.layers}
+
+    @cached_property
+    def _folders(self) -> Mapping[str, str]:
+        shown = {layer.name: layer.folder for layer in self.layers}
+        return {layer.name: layer.folder for layer in self.outline} | shown
+
+    def folder(self, layer: str) -> str:
+        """The folder of the pages of a layer of that name."""
+        return self._folders[layer]
 
     @cached_property
     def classifier(self) -> OutlineLayer | None:

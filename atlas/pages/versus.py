@@ -49,6 +49,7 @@ class Held:
     by: str
     publish: bool
     layer: str
+    folder: str
     rows: Mapping[int, int]
     record: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
@@ -89,7 +90,7 @@ class Held:
             "alike": rounded(float(self.arrays["alike"][row])),
             "theirs": rounded(float(self.arrays["theirs"][row])),
             "ours": rounded(float(self.arrays["ours"][row])),
-            "picture": addresses.theirs(self.layer, channel) if self.publish else None,
+            "picture": addresses.theirs(self.folder, channel) if self.publish else None,
         }
 
 
@@ -105,7 +106,9 @@ def read_held(atlas: Atlas, layer: Layer, store: Store) -> Held | None:
         rows = {int(channel): row for row, channel in enumerate(entry.artefacts["channels"])}
     shown = {channel.number for channel in layer.shown}
     rows = {channel: row for channel, row in rows.items() if channel in shown}
-    return Held(comparing.by, comparing.publish, layer.name, rows, entry.record, entry.artefacts, entry.key)
+    return Held(
+        comparing.by, comparing.publish, layer.name, layer.folder, rows, entry.record, entry.artefacts, entry.key
+    )
 
 
 def held_by(atlas: Atlas, layer: Layer) -> Comparing | None:
@@ -118,7 +121,7 @@ def write_theirs(held: Held | None, writer: Writer) -> None:
     if held is None or not held.publish:
         return
     for channel, row in held.rows.items():
-        name = addresses.theirs(held.layer, channel)
+        name = addresses.theirs(held.folder, channel)
         if not writer.has(name, held.source):
             writer.put(name, held.arrays[f"theirs-{row}"].tobytes(), held.source)
 
@@ -133,13 +136,13 @@ def beside_view(atlas: Atlas, held: Held | None, channel: int, numbers: Numbers 
     theirs, ours = (
         Picture(address, width, height, f"{alt} {layer} channel {channel}")
         for address, alt in (
-            (addresses.theirs(layer, channel), f"By {held.by}, for"),
-            (addresses.picture(atlas, layer, channel, atlas.main), "The picture made here for"),
+            (addresses.theirs(held.folder, channel), f"By {held.by}, for"),
+            (addresses.picture(atlas, held.folder, channel, atlas.main), "The picture made here for"),
         )
     )
     return Beside(
         number=channel,
-        page=addresses.channel_page(layer, channel),
+        page=addresses.channel_page(held.folder, channel),
         verdict=word,
         word=OF_CHANNEL[word],
         place=told["rank"] + 1,

@@ -140,10 +140,10 @@ def cell(atlas: Atlas, layer: Layer, channel: Channel, alike: str = "") -> Cell:
     names = [f"Channel {channel.number}", called, channel.note.name if channel.note else ""]
     return Cell(
         number=channel.number,
-        page=addresses.channel_page(layer.name, channel.number),
+        page=addresses.channel_page(layer.folder, channel.number),
         state=rendering.standing,
         word="" if rendering.standing == "activated" else words.STATE_WORDS[rendering.state],
-        thumbnail=addresses.thumbnail(layer.name, channel.number) if rendering.key else None,
+        thumbnail=addresses.thumbnail(layer.folder, channel.number) if rendering.key else None,
         alt=", ".join(filter(None, names)),
         called=called,
         alike=alike,
@@ -176,18 +176,18 @@ def rendering_view(
     name += "" if recipe == atlas.main else f", recipe {recipe}"
     made: list[Picture] = []
     for repeat in range(layer.repeats(recipe) if numbers else 0):
-        address = addresses.picture(atlas, layer.name, number, recipe, repeat)
+        address = addresses.picture(atlas, layer.folder, number, recipe, repeat)
         alt = f"The picture made for {name}" + (f", from another seed ({repeat})" if repeat else "")
         made.append(Picture(address, numbers.width if numbers else 0, numbers.height if numbers else 0, alt))
     frames, maps, photo = None, None, None
     if numbers and numbers.frames:
-        frames = FramesView(addresses.frames(atlas, layer.name, number, recipe), **vars(numbers.frames))
+        frames = FramesView(addresses.frames(atlas, layer.folder, number, recipe), **vars(numbers.frames))
     if numbers and numbers.maps:
         alt = f"Where {name} is active: before the ascent at the left, on its picture at the right"
-        address = addresses.maps(atlas, layer.name, number, recipe)
+        address = addresses.maps(atlas, layer.folder, number, recipe)
         maps = Picture(address, numbers.maps.width, numbers.maps.height, alt)
     if numbers and numbers.of_photo:
-        address = addresses.of_photo(atlas, layer.name, number, recipe)
+        address = addresses.of_photo(atlas, layer.folder, number, recipe)
         photo = Picture(address, numbers.width, numbers.height, f"The photo that recipe {recipe} was given")
     return RenderingView(
         recipe=recipe,
@@ -224,7 +224,7 @@ def copy_of(atlas: Atlas, layer: Layer, channel: int) -> Copy | None:
         return None
     number = channel - branch.first
     shown = branch.copies in atlas.index and number in atlas.index[branch.copies][1]
-    return Copy(branch.copies, number, addresses.channel_page(branch.copies, number) if shown else None)
+    return Copy(branch.copies, number, addresses.channel_page(atlas.folder(branch.copies), number) if shown else None)
 
 
 def elsewhere(atlas: Atlas, layer: Layer, channel: int) -> Elsewhere | None:
@@ -245,9 +245,9 @@ def layer_row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
     size = images.sheet_size(len(strip), images.THUMBNAIL, addresses.STRIP)
     return LayerRow(
         layer=layer,
-        page=addresses.layer_page(layer.name),
+        page=addresses.layer_page(layer.folder),
         sight=words.sight(layer.receptive_field, atlas.network),
         said=", ".join(filter(None, said)),
-        strip=Picture(addresses.strip(layer.name), *size, f"Pictures of {layer.name}") if strip else None,
+        strip=Picture(addresses.strip(layer.folder), *size, f"Pictures of {layer.name}") if strip else None,
         numbers=tuple(channel.number for channel in strip),
     )

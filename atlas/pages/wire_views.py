@@ -64,7 +64,7 @@ def weights(atlas: Atlas, layer: Layer, channel: int, wired: Wired) -> Weights |
     if not rows:
         return None
     size = images.kernel_sheet_size([one.channels.shape[2] for one in (*before, *after)])
-    sheet = Picture(addresses.kernels(layer.name, channel), *size, "")
+    sheet = Picture(addresses.kernels(layer.folder, channel), *size, "")
     return Weights(sheet, tuple(rows[:ROWS]), len(rows[ROWS:]))
 
 
@@ -83,7 +83,7 @@ def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> Wire
     return WireRow(
         title="From" if before else "To",
         layer=wires.layer,
-        page=addresses.layer_page(wires.layer) if wires.layer in atlas.index else "",
+        page=addresses.layer_page(atlas.folder(wires.layer)) if wires.layer in atlas.index else "",
         caution=words.caution(wires.note),
         kernels=f"Weights {'from' if before else 'to'} {wires.layer}",
         sides=tuple(sides),
@@ -91,11 +91,12 @@ def _wire_row(atlas: Atlas, wires: Wires, channel: int, *, before: bool) -> Wire
 
 
 def _wire(atlas: Atlas, layer: str, channel: Channel | None, number: int, share: float, place: int) -> Wire:
+    folder = atlas.folder(layer) if channel else ""
     made = channel is not None and channel.renderings[atlas.main].key is not None
     return Wire(
         number=str(number),
-        page=addresses.channel_page(layer, number) if channel else None,
-        thumbnail=addresses.thumbnail(layer, number) if made else None,
+        page=addresses.channel_page(folder, number) if channel else None,
+        thumbnail=addresses.thumbnail(folder, number) if made else None,
         share=words.signed_share(share),
         place=str(place),
     )

@@ -100,10 +100,10 @@ class Wired:
         before, after = self.of(channel)
         return images.kernel_sheet([one.drawn(channel) for one in (*before, *after)])
 
-    def told(self, layer: str, channel: int) -> dict[str, Any] | None:
+    def told(self, folder: str, channel: int) -> dict[str, Any] | None:
         """What is told of a channel as plain data, None where there is nothing to tell."""
         before, after = ([_told(one, channel) for one in some] for some in self.of(channel))
-        sheet = addresses.kernels(layer, channel)
+        sheet = addresses.kernels(folder, channel)
         return {"sheet": sheet, "before": before, "after": after} if before or after else None
 
 

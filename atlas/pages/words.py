@@ -37,6 +37,8 @@ KIND_WORDS = {
     "add": "sum",
     "activation": "activation",
     "classes": "classes",
+    "vector": "vector, a single position",
+    "map": "map",
 }
 
 

@@ -110,7 +110,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """The mean activations ``(n, channels) float32`` of pictures, for each layer of the cut."""
+    """The mean activations ``(n, channels) float32`` of pictures of one size, for each layer of the cut."""
     import tensorflow as tf
 
     from atlas.networks.cut import whole
@@ -119,11 +119,12 @@ def responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
         seen = cut.see(tf.cast(shown, tf.float32) / 255.0)
         return [tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2]) for sight in cut.sights]
 
-    given = [tf.TensorSpec([None, None, None, 3], tf.uint8)]
-    compiled = tf.function(means, input_signature=given, autograph=False).get_concrete_function()
-    found, left = [], iter(pictures)
+    compiled, found, left = None, [], iter(pictures)
     while some := list(islice(left, TOGETHER)):
         filled = np.stack([*some, *some[-1:] * (TOGETHER - len(some))])
+        if compiled is None:  # for the one size that all have: some layers ask for it
+            given = tf.TensorSpec([None, *filled.shape[1:]], tf.uint8)
+            compiled = tf.function(means, input_signature=[given], autograph=False).get_concrete_function()
         found.append([one.numpy()[: len(some)] for one in compiled(tf.constant(filled))])
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 

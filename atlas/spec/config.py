@@ -46,7 +46,8 @@ class LayerChoice(Frozen):
     """One layer, or every layer that a pattern names, and which of its channels."""
 
     name: str = Field(
-        description="A layer's name, or a pattern such as `block?_pool`, which means the layers that the weights reach."
+        description="A layer's name, or a pattern such as `block?_pool`, which means those of the listed layers "
+        "that the weights reach."
     )
     channels: Annotated[str, AfterValidator(_channels), RUNS] | Annotated[int, Field(ge=0)] | None = Field(
         None, description="Which of its channels, counted from 0; every channel when left out."
@@ -150,10 +151,11 @@ class Config(Frozen):
         description="How a network of your own wants its input. Required with a `.keras` file, refused with others; "
         "the network's own when left out.",
     )
-    classes: bool = Field(
+    classes: bool | Annotated[str, Field(min_length=1, max_length=200)] = Field(
         False,
         description="Whether to take a network of `keras.applications` with its classifier: its classes are the "
-        "channels of its last layer then, and pictures are resized to the size it was trained on.",
+        "channels of its last layer then, and pictures are resized to the size it was trained on. With a `.keras` file "
+        "that its output tells classes though it ends in no softmax or sigmoid, or the name of the output that does.",
     )
     class_names: PathText | None = Field(
         None,

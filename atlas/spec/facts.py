@@ -39,11 +39,12 @@ class LayerFacts:
     ``outer.inner``): that in a user's own file, and for networks known by name that of a fresh process. ``channels`` is
     its depth. ``receptive_field`` is in input pixels, None when a neuron sees the whole picture; ``stride`` is the
     distance of two neighbouring neurons in input pixels. ``kind`` is ``conv``, ``pool``, ``concat``, ``add``,
-    ``activation`` or ``classes`` (a classifier: a channel for each class). ``feature`` says whether the layer belongs
-    to "every feature layer" (pools and classes do not). ``activation`` names the activation function that every value
-    of the layer comes out of, empty where there is none; ``behind`` those, other than ReLU, that lie between it and the
-    input and can be shut. ``cost`` is the number of multiply-adds from the input to this layer per input pixel, for
-    estimates of time.
+    ``activation``, ``classes`` (a classifier: a channel for each class), ``vector`` (one position, no map) or ``map``
+    (any other). ``listed`` says whether patterns and lists mean the layer; others can be looked at by their names.
+    ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
+    the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
+    other than ReLU, that lie between it and the input and can be shut. ``cost`` is the number of multiply-adds from the
+    input to this layer per input pixel, for estimates of time.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LayerFacts:
     cost: float
     branches: tuple[Branch, ...] = ()
     behind: tuple[str, ...] = ()
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class NetworkFacts:
     when the network was changed to fit. ``resizes`` says whether pictures are resized to ``size`` inside the graph.
     ``file`` is the name of a user's own file, empty for a network known by name. ``whole`` says whether the network
     takes whole numbers, which pictures are rounded to inside the graph.
+    ``grey`` says whether its input has one channel, so that it sees no colours.
     """
 
     id: str
@@ -80,6 +83,7 @@ class NetworkFacts:
     resizes: bool = False
     file: str = ""
     whole: bool = False
+    grey: bool = False
     _index: dict[str, LayerFacts] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,11 +129,12 @@ class NetworkRef:
     ``network`` is an id (``vgg19``) or the absolute path of a ``.keras`` file; ``weights`` is ``imagenet``,
     ``embedded``, ``random``, ``own`` (those inside the ``.keras`` file) or an absolute path; ``seed`` decides random
     weights; ``preprocessing`` overrides the family's own, and is required for a ``.keras`` file. ``classes`` means a
-    network of keras.applications with its classifier, which fixes its size; a file is always as it was saved.
+    network of keras.applications with its classifier, which fixes its size. A file is always as it was saved: of it
+    ``classes`` means that an output tells classes though no softmax says so, or names the layer of that output.
     """
 
     network: str
     weights: str
     seed: int = 0
     preprocessing: Preprocessing | None = None
-    classes: bool = False
+    classes: bool | str = False

@@ -23,7 +23,8 @@ def choose_layers(
 ) -> tuple[LayerRequest, ...]:
     """The layers of a configuration with their channels and recipes; what is wrong is noted in ``problems``.
 
-    Without ``layers`` it is every feature layer that the weights reach. ``limit`` keeps the first channels of each.
+    A pattern means layers that are listed, a name any layer. Without ``layers`` it is every feature layer that the
+    weights reach. ``limit`` keeps the first channels of each.
     """
     reached = {layer.name: catalog.available(ref, layer.name) for layer in facts.layers}
     chosen: dict[str, set[int]] = {}
@@ -32,7 +33,7 @@ def choose_layers(
     for index, choice in enumerate(config.layers or ()):
         where: marks.Where = ("layers", index)
         name, channels = (choice, None) if isinstance(choice, str) else (choice.name, choice.channels)
-        named = [layer for layer in facts.layers if fnmatch.fnmatchcase(layer.name, name)]
+        named = _named(name, facts)
         if not named:
             problems.note((*where, "name"), no_layer(name, facts))
             continue
@@ -64,6 +65,12 @@ def choose_layers(
             )
             problems.note(("recipes", name, "size"), said)
     return requests
+
+
+def _named(name: str, facts: NetworkFacts) -> list[LayerFacts]:
+    """The layers that a name in a configuration means: the one called so, or those listed that fit a pattern."""
+    called = facts.layer(name)
+    return [called] if called else [one for one in facts.layers if one.listed and fnmatch.fnmatchcase(one.name, name)]
 
 
 def _channels(layer: LayerFacts, channels: str | int | None, where: marks.Where, problems: Problems) -> set[int]:

@@ -175,8 +175,8 @@ class _Reader:
             said = f"expected it only with a .keras file, received it with {config.network}, which brings its own"
             self.problems.note(("preprocessing",), said)
             return None
-        if own and config.classes:
-            said = "expected it only with a network of keras.applications, received it with a .keras file"
+        if not own and isinstance(config.classes, str):
+            said = f"expected true or false with {config.network}, received {config.classes!r}; a name is for a file"
             self.problems.note(("classes",), said)
             return None
         return NetworkRef(
@@ -220,7 +220,7 @@ class _Reader:
             return None
         if facts.classifier is None:
             said = f"expected a network with its classifier, received {facts.called} without"
-            hint = "write classes: true for one of keras.applications, or leave this key out"
+            hint = "write classes: true, or leave this key out"
             self.problems.note(("class_names",), f"{said}; {hint}")
             return None
         try:

@@ -87,7 +87,7 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
             given = (network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
-            identity = identify(*given, is_bent(request.facts, layer.facts, recipe), named)
+            identity = identify(*given, is_bent(request.facts, layer.facts, recipe), request.facts.grey, named)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             photos = tuple((path, named(Path(path))) for path in recipe.files)
@@ -102,7 +102,13 @@ def seen_by(request: Request, weights_digest: str) -> str:
 
 
 def _named(request: Request) -> str:
-    return request.facts.id + "+classes" * request.ref.classes + "+whole" * request.facts.whole
+    """The network in keys: with its classifier it is another, and so it is with another output of classes."""
+    classes = request.ref.classes
+    if isinstance(classes, str):
+        return f"{request.facts.id}+classes:{classes}" + "+whole" * request.facts.whole
+    by_name = request.ref.network == request.facts.id  # a file is the same network, whatever is said of its outputs
+    whole = "+whole" * request.facts.whole
+    return request.facts.id + ("+classes" if classes and by_name else "") + whole
 
 
 def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
@@ -125,13 +131,15 @@ def identify(
     layer: str,
     recipe: Recipe,
     bent: bool = False,
+    grey: bool = False,
     named: Callable[[Path], str] = photo_name,
 ) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
     Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content, as ``named``.
     Where activation functions other than ReLU have a say (``bent``), the version of what is done about them counts too.
-    Raises AtlasError for a photo that cannot be read.
+    ``grey`` says whether the network sees no colours, and pictures have none. Raises AtlasError for a photo that cannot
+    be read.
     """
     pixels = recipe.with_photos(lambda photo: named(Path(photo))).pixels
     return digest(
@@ -143,6 +151,7 @@ def identify(
             "recipe": pixels,
             "weights": weights_digest,
             **({"activations": ACTIVATIONS} if bent else {}),
+            **({"grey": True} if grey else {}),
         }
     )
 

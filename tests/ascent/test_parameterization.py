@@ -8,7 +8,7 @@ from atlas.ascent.starts import photo, resized, start_picture
 from atlas.errors import AtlasError
 from atlas.spec.recipe import Recipe
 from atlas.spec.recipes import RECIPES
-from atlas.spec.slots import Fourier, Pixel
+from atlas.spec.slots import Fourier, Maco, Pixel
 
 
 def painted(picture, parameters):
@@ -147,3 +147,54 @@ def test_maco_takes_the_phases_of_a_photo(tmp_path):
     drawn = painted(picture, picture.start(str(path), np.random.default_rng(0)))
     given = photo(path, 32)
     assert np.corrcoef(drawn.ravel(), given.ravel())[0, 1] > 0.15  # the edges are the photo's, the contrast is not
+
+
+SLOTS = [Pixel(), Fourier(), Fourier(contrast=None), Fourier(decorrelate=False), Maco()]
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_pictures_in_grey_are_grey_and_have_one_plane_of_parameters(slot):
+    recipe = Recipe(size=32, parameterization=slot)
+    colours, grey = parameterization(recipe, 32), parameterization(recipe, 32, grey=True)
+    start = grey.start("noise", np.random.default_rng(0))
+    assert start.shape == grey.shape
+    assert 3 * np.prod(grey.shape) == np.prod(colours.shape)
+    drawn = painted(grey, start)
+    assert drawn.shape == (32, 32, 3)
+    assert drawn.std() > 1e-5
+    np.testing.assert_array_equal(drawn, np.repeat(drawn[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize("slot", SLOTS[:1] + SLOTS[2:3])
+@pytest.mark.parametrize("start", ["grey", "photo"])
+def test_starts_in_grey_are_the_luminance_of_those_in_colours(slot, start, tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(20, 230, (20, 20, 3), np.uint8)).resize((32, 32)).save(path)
+    start = str(path) if start == "photo" else start
+    recipe = Recipe(size=32, parameterization=slot, start=start)
+    colours, grey = (parameterization(recipe, 32, grey=one) for one in (False, True))
+    expected, drawn = (painted(one, one.start(start, np.random.default_rng(0))) for one in (colours, grey))
+    np.testing.assert_allclose(drawn[..., 0], expected @ np.float32([0.299, 0.587, 0.114]), atol=0.02)
+
+
+def test_a_network_of_one_input_channel_gets_pictures_in_grey(tmp_path):
+    """What is painted, measured and kept, through octaves too."""
+    import keras
+
+    from atlas.ascent.show import renderings
+    from atlas.networks.answers import catalog
+    from atlas.networks.load import load
+    from atlas.spec.load import check_request
+
+    keras.utils.set_random_seed(4)
+    out = keras.layers.Conv2D(4, 3, activation="relu", name="maps")
+    keras.Sequential([keras.Input((32, 32, 1)), out]).save(tmp_path / "grey.keras")
+    for base in ("preview", "deepdream"):
+        changes = {"base": base, "steps": 4, "size": 32}
+        asked = {"network": str(tmp_path / "grey.keras"), "preprocessing": "tf", "layers": ["maps"]}
+        request = check_request(asked | {"recipes": {"main": changes}}, catalog())
+        assert request.facts.grey
+        for made in renderings(load(request.ref), "maps", [0, 1], request.layers[0].recipes["main"]):
+            (picture,) = made.pictures
+            assert (picture == picture[..., :1]).all()
+            assert picture.std() > 0

@@ -49,7 +49,7 @@ def classifier(channels: int = 3) -> keras.Model:
             Layers.MaxPooling2D(name="pool"),
             keras.Sequential([Layers.Conv2D(6, 3), Layers.BatchNormalization(), Layers.ReLU(name="out")], name="block"),
             Layers.Flatten(),
-            Layers.Dense(3),
+            Layers.Dense(3, activation="softmax"),
         ]
     )
 
@@ -58,7 +58,7 @@ def test_a_classifier_of_a_fixed_size_is_rebuilt_free(tmp_path: Path) -> None:
     model = classifier()
     network = load(ref(saved(tmp_path, model)))
     assert [layer.name for layer in network.facts.feature_layers] == ["first", "block.out"]
-    assert [layer.kind for layer in network.facts.layers] == ["conv", "pool", "activation", "classes"]
+    assert [layer.kind for layer in network.facts.layers if layer.listed] == ["conv", "pool", "activation", "classes"]
     assert (network.facts.note, network.facts.size, network.facts.smallest) == ("", 28, 8)
     assert (network.facts.title, network.facts.id[:4], len(network.facts.id)) == ("mine", "own-", 16)
     cut = network.cut("block.out")

@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +8,12 @@ from typing import Any
 import pytest
 
 from atlas.errors import SiteError
-from atlas.pages.addresses import all_addresses, check_names, safe_segment
+from atlas.pages.addresses import all_addresses, check_names, layer_folders, safe_segment
+from atlas.pages.check import check_site
 from atlas.pages.read import read_atlas
 from atlas.pages.statics import static_names
 from atlas.pages.theme import Theme
+from atlas.pages.write import write_atlas
 from atlas.store.store import Store
 from tests.pages.looked import with_images
 
@@ -55,13 +59,65 @@ def test_layers_and_recipes_that_differ_in_case_only_are_refused(
 ) -> None:
     atlas = read_atlas(make_atlas(store, distinct=1, side=8))
     check_names(atlas)
-    twin = replace(atlas.layers[0], name="MIXED2")
+    twin = replace(atlas.layers[0], folder="MIXED2")
     with pytest.raises(SiteError, match=r"'mixed2' and 'MIXED2'|'MIXED2' and 'mixed2'"):
         check_names(replace(atlas, layers=(*atlas.layers, twin)))
     with pytest.raises(SiteError, match="recipes 'main' and 'Main'"):
         check_names(replace(atlas, recipes=("main", "Main")))
     with pytest.raises(SiteError, match="recipe 'a/b'"):
         check_names(replace(atlas, recipes=("main", "a/b")))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("my layer", "my-layer-[0-9a-f]{8}"),
+        ("a:b", "a-b-[0-9a-f]{8}"),
+        ("a+b", "a-b-[0-9a-f]{8}"),
+        ("größe", "groe-[0-9a-f]{8}|gro-e-[0-9a-f]{8}"),
+        ("index", "index-[0-9a-f]{8}"),
+        ("aux", "aux-[0-9a-f]{8}"),
+        ("..", "layer-[0-9a-f]{8}"),
+        ("_", "layer-[0-9a-f]{8}"),
+        ("層", "layer-[0-9a-f]{8}"),
+        ("x" * 300, "x{60}-[0-9a-f]{8}"),
+        ("mixed4.", "mixed4-[0-9a-f]{8}"),
+        ("Conv1_relu", "Conv1_relu"),
+        ("block.conv2d_1", "block.conv2d_1"),
+    ],
+)
+def test_a_layer_has_a_folder_whatever_its_name(name: str, folder: str) -> None:
+    found = layer_folders([name, "other"])
+    assert re.fullmatch(folder, found[name])
+    assert safe_segment(found[name], "layer") == found[name]
+    assert layer_folders(["another", name])[name] == found[name]  # it does not depend on what stands beside it
+
+
+def test_layers_whose_names_differ_in_case_only_have_folders_that_do_not() -> None:
+    names = ["Conv", "conv", "CONV", "dense", "a b", "a:b"]
+    found = layer_folders(names)
+    assert (found["conv"], found["dense"]) == ("conv", "dense")
+    assert found == {**layer_folders(names[::-1])}
+    assert len({folder.lower() for folder in found.values()}) == len(names)
+
+
+def test_a_site_of_layers_with_any_names(
+    make_atlas: Callable[..., dict[str, Any]], store: Store, tmp_path: Path
+) -> None:
+    """They are called so on their pages, and every link leads to a file."""
+    record = json.dumps(make_atlas(store, "odd", {"mixed0": 4, "mixed1": 3, "mixed2": 3}, distinct=1, side=8))
+    for plain, odd in (("mixed0", "my: layer"), ("mixed1", "MIXED2"), ("mixed2", "mixed2")):
+        record = record.replace(f'"{plain}"', f'"{odd}"')
+    atlas = read_atlas(json.loads(record))
+    write_atlas(json.loads(record), store, tmp_path / "site", Theme())
+    assert check_site(tmp_path / "site") == []
+    folders = [atlas.folder(name) for name in ("my: layer", "MIXED2", "mixed2")]
+    assert folders[2] == "mixed2"
+    assert [(tmp_path / "site" / folder / "index.html").is_file() for folder in folders] == [True] * 3
+    page = (tmp_path / "site" / folders[0] / "0.html").read_text()
+    assert f'data-layer="{folders[0]}"' in page
+    assert "my: layer" in page
+    assert f'"folder":"{folders[0]}"' in (tmp_path / "site/_/search.js").read_text()
 
 
 def test_every_file_that_is_written_has_a_known_address(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from atlas.networks.load import load
-from atlas.probes.likeness import AXES, Likeness, likeness
-from atlas.spec.facts import NetworkRef
+from atlas.probes.likeness import AXES, Likeness, likeness, responses
+from atlas.spec.facts import NetworkRef, Preprocessing
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +95,19 @@ def test_pictures_that_are_all_the_same_are_like_no_other(toy_ref, pictures):
     assert (same.own == 0).all()
     assert np.isfinite(same.axes).all()
     assert len({tuple(cell) for cell in same.cells}) == 6
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
+def test_layers_that_ask_for_the_pictures_size_are_compared_too(tmp_path, pictures, interpolation):
+    """A picture's enlargement is computed from its size, which all pictures of a layer share."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    given = keras.Input((None, None, 3))
+    large = keras.layers.UpSampling2D(2, interpolation=interpolation)(keras.layers.MaxPooling2D(2)(given))
+    out = keras.layers.Conv2D(4, 3, activation="relu", name="maps")(large)
+    keras.Model(given, out).save(tmp_path / "enlarging.keras")
+    network = load(NetworkRef(str(tmp_path / "enlarging.keras"), "own", preprocessing=Preprocessing()))
+    found = responses(network.cut("maps"), pictures[:5])[0]
+    expected = np.stack([network.model(np.float32(one[None])).numpy().mean((0, 1, 2)) for one in pictures[:5]])
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

@@ -91,6 +91,6 @@ def test_names_that_do_not_fit_are_noted_with_everything_else(tmp_path, read):
     assert "received: No such file or directory" in found
     [found] = problems(read, BASE + "class_names: names.txt\n")
     assert found == (
-        "3:1: class_names: expected a network with its classifier, received inceptionv3 without; write classes: true "
-        "for one of keras.applications, or leave this key out"
+        "3:1: class_names: expected a network with its classifier, received inceptionv3 without; write classes: true, "
+        "or leave this key out"
     )

@@ -71,6 +71,12 @@ def test_everything_that_decides_pixels_is_in_the_key(tmp_path, monkeypatch):
     assert job_key("g", 1) != job_key("g", 2)
 
 
+def test_pictures_in_grey_have_keys_of_their_own_and_others_keep_theirs():
+    given = ("n", "w", Preprocessing(), "l", Recipe(size=96))
+    assert identify(*given, grey=False) == identify(*given)
+    assert identify(*given, grey=True) != identify(*given)
+
+
 def test_the_recipe_s_name_is_not_in_the_key():
     assert identify("n", "w", Preprocessing(), "l", Recipe(size=96)) == identify(
         "n", "w", Preprocessing(), "l", Recipe(base="lucid", size=96)

@@ -8,7 +8,7 @@
   const rows = async () => {
     const layers = await atlas.load(`${atlas.root}_/search.js`);
     if (!layers.rows) {
-      const whole = layers.map((layer) => ({ layer: layer.layer, channel: null, words: layer.layer.toLowerCase() }));
+      const whole = layers.map((layer) => ({ layer: layer.layer, folder: folder(layer), channel: null, words: layer.layer.toLowerCase() }));
       const single = layers.flatMap((layer) => {
         const channels = layer.channels.flatMap(([first, last]) =>
           Array.from({ length: last - first + 1 }, (_, index) => first + index),
@@ -20,11 +20,14 @@
     return layers.rows;
   };
 
+  // Where a layer's pages lie: its name, where that can be a folder.
+  const folder = (layer) => layer.folder || layer.layer;
+
   const row = (layer, channel, state) => {
     const branch = layer.branches.find(([, first, last]) => first <= channel && channel <= last);
     const [name, text] = layer.notes[channel] || ["", ""];
     const words = [layer.layer, branch ? `branch ${branch[0]}` : "", atlas.word(state), name, text].join(" ").toLowerCase();
-    return { layer: layer.layer, channel, state, name, words, branch: branch ? branch[0] : "" };
+    return { layer: layer.layer, folder: folder(layer), channel, state, name, words, branch: branch ? branch[0] : "" };
   };
 
   // Numbers name a channel; every other word has to be found in the layer, the branch, the state or the note.
@@ -44,16 +47,16 @@
   const item = (one) => {
     if (one.channel === null) {
       const said = atlas.make("span", {}, atlas.make("b", {}, one.layer), " ", atlas.make("span", { class: "fine" }, "layer"));
-      return atlas.make("li", {}, atlas.make("a", { href: `${atlas.root}${one.layer}/index.html` }, said));
+      return atlas.make("li", {}, atlas.make("a", { href: `${atlas.root}${one.folder}/index.html` }, said));
     }
     const seen = "adu".includes(one.state);
     const image = seen
-      ? atlas.make("img", { src: atlas.thumbnail(atlas.root, one.layer, one.channel), alt: "", width: 96, height: 96 })
+      ? atlas.make("img", { src: atlas.thumbnail(atlas.root, one.folder, one.channel), alt: "", width: 96, height: 96 })
       : atlas.make("span", { class: "none" });
     const said = [one.name, one.branch && `branch ${one.branch}`, atlas.word(one.state)].filter(Boolean).join(", ");
     const label = atlas.make("span", {}, atlas.make("b", {}, `${one.layer} ${one.channel}`), " ");
     if (said) label.append(atlas.make("span", { class: "fine" }, said));
-    const link = atlas.make("a", { href: atlas.page(atlas.root, one.layer, one.channel) }, image, label);
+    const link = atlas.make("a", { href: atlas.page(atlas.root, one.folder, one.channel) }, image, label);
     return atlas.make("li", {}, link);
   };
 
@@ -98,7 +101,7 @@
   };
 
   atlas.does.random = async () => {
-    const address = (one) => new URL(atlas.page(atlas.root, one.layer, one.channel), location).pathname;
+    const address = (one) => new URL(atlas.page(atlas.root, one.folder, one.channel), location).pathname;
     const seen = (await rows()).filter((one) => "adu".includes(one.state));
     const others = seen.filter((one) => address(one) !== location.pathname);
     if (others.length) location.assign(address(others[Math.floor(Math.random() * others.length)]));
