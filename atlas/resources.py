@@ -1,5 +1,6 @@
-"""Where the files that travel with the program lie: in a wheel, in a checkout, in an editable install."""
+"""Where files lie: those that travel with the program (in a wheel, a checkout, an editable install), and the user's."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def resource(kind: str) -> Path:
     raise AtlasError(
         f"{kind}: expected a folder in {PACKAGE / '_data'} or {PACKAGE.parent}, found none; reinstall atlas"
     )
+
+
+def home() -> Path:
+    """The user's home folder. Of a user who has none, a place where nothing is and nothing can be written."""
+    try:
+        return Path.home()
+    except RuntimeError:  # no HOME, and no entry among the system's users
+        return Path(os.devnull)
+
+
+def cache_folder() -> Path:
+    """Where atlas keeps what it can find again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache") / "atlas"
 
 
 def demo_images() -> Path:

@@ -101,9 +101,10 @@ def power(out: Path, given: argparse.Namespace) -> Iterator[Row]:
     yield (
         f"{told}: pictures called kept; not whole",
         f"{sum(one.kept for one in found):,}; {_sum(found, 'lost')}",
-        "; 0",
+        "any; 0",
     )
-    yield "files left empty; not named by verify or check", f"{_sum(found, 'empty')}; {_sum(found, 'unnamed')}", "; 0"
+    named = f"{_sum(found, 'empty')}; {_sum(found, 'unnamed')}"
+    yield "files left empty; not named by verify or check", named, "any; 0"
     good = sum(not one.broken for one in found)
     yield "next build ends in the undisturbed site; after the end all was there", f"{good} of {len(found)}", "all"
 

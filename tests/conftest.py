@@ -1,20 +1,87 @@
 """What every test has: one thread for TensorFlow, folders of its own, no network, and a toy network."""
 
+import atexit
+import contextlib
+import ctypes
+import gc
 import os
+import shutil
+import signal
 import socket
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ["HOME"] = tempfile.mkdtemp(prefix="atlas-home-")  # the user's own may be missing, or say much
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 
 import pytest
 from hypothesis import settings
 
+from atlas.engine import worker
 from atlas.spec.facts import NetworkRef, Preprocessing
 
-pytest_plugins = ["tests.s3", "tests.digits"]
+atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
+pytest_plugins = ["tests.s3", "tests.digits", "tests.measure"]
+
+# A shell lets what it runs in the background ignore Ctrl-C, and some starters block signals or ignore dead children;
+# the processes of tests would inherit it.
+for number, handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGCHLD: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+MUCH = 1_200_000_000  # bytes, of which no process may have more than twice as many
 
 settings.register_profile("thorough", max_examples=10_000)
+
+
+class WithoutTensorFlow:
+    """Skips whatever imports TensorFlow or Keras: a finder for ``sys.meta_path``."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in ("keras", "tensorflow"):
+            pytest.skip("needs TensorFlow", allow_module_level=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="skip the tests that need TensorFlow or are marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        sys.meta_path.insert(0, WithoutTensorFlow())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="is slow"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory() -> Iterator[None]:
+    """What files of tests have traced is let go at the end of one of them, when it has become much."""
+    yield
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resident > MUCH and "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """Kernels are kept from one build to the next, more of them than a worker keeps: tests build the same few again."""
+    worker.KERNELS_KEPT = 8
 
 
 @pytest.fixture(autouse=True)

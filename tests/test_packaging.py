@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,7 @@ import yaml
 from trove_classifiers import classifiers
 
 from atlas import __version__
+from tests.test_house import sources
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,11 +23,27 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+pytestmark = pytest.mark.slow
+
+BUILT = [
+    *("site/index.html", "site/quickstart/index.html", ".atlas/v1/entries/a.safetensors", "dist/old.whl"),
+    *("build/docs/index.html", ".venv/pyvenv.cfg", "env/pyvenv.cfg", "htmlcov/index.html", "zigzag.png", "nohup.out"),
+    *("atlas/__pycache__/a.pyc", "tests/.pytest_cache/a", "configs/.atlas/a", "run.log"),
+]
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was built from it; both without a network."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    """A folder with the sdist, and the wheel that was built from it; both without a network, from a copy of the sources
+    in which much has been built."""
+    copy, folder = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("dist")
+    for path in sources():
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy / path.relative_to(ROOT))
+    for name in BUILT:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).touch()
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(copy)]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     return folder
@@ -74,10 +92,11 @@ def test_everything_travels_in_it(names):
 def test_the_sdist_is_the_checkout_without_what_is_built(sdist):
     top = {name.partition("/")[0] for name in sdist}
     assert top == {
-        *(".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md"),
+        *(".ci", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "PKG-INFO", "README.md"),
         "mkdocs.yml",
         *("atlas", "configs", "docs", "pyproject.toml", "scripts", "site", "templates", "tests"),
     }
+    assert not sdist & set(BUILT)
     assert {name for name in sdist if name.startswith("site/")} == {"site/.gitignore", "site/README.md"}
     for folder in ("atlas", "tests", "scripts"):
         checkout = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}

@@ -12,7 +12,6 @@ from atlas.ascent.render import Rendering, render
 from atlas.networks.load import Network, load
 from atlas.resources import resource
 from atlas.spec.load import load_request
-from atlas.spec.recipe import Recipe
 from tests.spec.conftest import CATALOG
 
 ROCKET = Path(__file__).parent / "networks" / "data" / "rocket.webp"
@@ -86,15 +85,3 @@ def test_colours_are_neither_pale_nor_drowned_in_one_tint(made, layer, channel):
     values = made[layer, channel].picture / 255
     assert (np.abs(values.mean((0, 1)) - 0.5) <= 0.12).all(), values.mean((0, 1))
     assert values.std() >= 0.2
-
-
-@pytest.mark.parametrize("layer", ["mixed0", "mixed4"])
-def test_a_picture_does_not_depend_on_its_batch(network, layer):
-    kernel = Kernel(network, layer, Recipe(size=96, steps=6))
-    together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4])}
-    assert {one.channel: one.picture.tobytes() for one in render(kernel, [3, 200, 1])}.items() >= {
-        (channel, together[channel]) for channel in (1, 3)
-    }
-    assert render(kernel, [2])[0].picture.tobytes() == together[2]
-    assert len(set(together.values())) == 5
-    assert kernel.traces == 2  # the steps, and what is measured

@@ -16,7 +16,7 @@ from atlas import content
 from atlas.canonical import digest
 from atlas.errors import AtlasError, nearest
 from atlas.files import recall, remember
-from atlas.resources import DEMO, demo_images
+from atlas.resources import DEMO, cache_folder, demo_images
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp")
 PHOTOS = (".png", ".jpg")  # of what scikit-image brings: the rest is there to test formats by
@@ -176,7 +176,7 @@ def _digests(root: str, stamps: Stamps) -> dict[str, str]:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "atlas" / "images"
+    return cache_folder() / "images"
 
 
 def _stamp(path: str) -> content.Stamp | None:

@@ -6,7 +6,6 @@ dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 
 import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -20,6 +19,7 @@ from atlas.files import recall, remember
 from atlas.networks import foreign, known
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
+from atlas.resources import cache_folder
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, is_path
 
@@ -129,8 +129,7 @@ def _suffix(classes: bool | str) -> str:
 
 
 def _place(name: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "atlas" / "networks" / f"{name}-keras{metadata.version('keras')}-v{FORMAT}.json"
+    return cache_folder() / "networks" / f"{name}-keras{metadata.version('keras')}-v{FORMAT}.json"
 
 
 def _from_json(data: dict[str, Any]) -> Record:

@@ -15,6 +15,7 @@ from atlas.errors import NetworkError, WeightsError
 from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.networks.record import digest_of, record
+from atlas.resources import home
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef, is_path
 
@@ -110,11 +111,11 @@ def available(ref: NetworkRef, layer: str) -> str | None:
 
 
 def keras_folder() -> Path:
-    """Where Keras keeps downloaded weights: under ``$KERAS_HOME`` or ``~/.keras``, or ``/tmp`` when it is read-only."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-    if home.exists() and not os.access(home, os.W_OK):
-        home = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()) / ".keras"
-    return home / "models"
+    """Where Keras keeps downloaded weights: in ``$KERAS_HOME`` or ``~/.keras``, or ``/tmp`` where neither will do."""
+    folder = Path(os.environ.get("KERAS_HOME") or home() / ".keras").expanduser()
+    if Path(os.devnull) in folder.parents or (folder.exists() and not os.access(folder, os.W_OK)):
+        folder = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()) / ".keras"
+    return folder / "models"
 
 
 def _embedded(ref: NetworkRef) -> Weights:

@@ -1,4 +1,4 @@
-"""Renders some channels and prints the hashes of their pictures: run by a test in another process."""
+"""Renders channels of some layers and prints the hashes of their pictures: run by a test in another process."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ def hashes(network: str, layer: str, channels: list[int]) -> dict[int, str]:
     return {one.channel: hashlib.sha256(one.picture).hexdigest() for one in made}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def _kernel(network: str, layer: str) -> Any:
     """With all that makes it fast: slices, fused batch norms, compiled resampling, images that settle and drop out."""
     from atlas.ascent.kernel import Kernel
@@ -30,10 +30,10 @@ def _kernel(network: str, layer: str) -> Any:
 
     own = Preprocessing() if network.endswith(".keras") else None
     weights = WEIGHTS.get(network, "random")
-    recipe = Recipe(size=32 if own else 96, steps=12, settle=Settle(window=4, gain=0.2))
+    size = 32 if own else 96 if network == "inceptionv3" else 48
+    recipe = Recipe(size=size, steps=12, settle=Settle(window=4, gain=0.2))
     return Kernel(load(NetworkRef(network, weights, 1, own)), layer, recipe)
 
 
 if __name__ == "__main__":
-    _, named, at, *numbers = sys.argv
-    print(json.dumps(hashes(named, at, [int(number) for number in numbers])))
+    print(json.dumps([hashes(*asked) for asked in json.loads(sys.argv[1])]))

@@ -13,6 +13,7 @@ from atlas.engine.batches import Batch
 from atlas.engine.dispatch import Interrupts, dispatch
 from atlas.engine.worker import Done, Report
 from atlas.errors import AtlasError
+from tests.engine.processes import wait_for
 from tests.engine.test_queue import batch
 
 
@@ -63,7 +64,7 @@ BATCHES = [batch("a", *range(first, first + 8)) for first in range(0, 64, 8)]
 
 
 def test_all_is_done_once_and_every_worker_works():
-    pool = Threads(3, lambda channels: threading.Event().wait(0.05))
+    pool = Threads(3, lambda channels: wait_for(lambda: pool.most == 3, 60))
     assert states(reports(pool, BATCHES)) == dict.fromkeys(range(64), "activated")
     assert len(pool.handed_out) == 8
     assert pool.most == 3
@@ -115,7 +116,7 @@ def test_what_is_in_flight_is_finished_when_asked_to_stop():
 
     def act(channels):
         begun.append(channels)
-        threading.Event().wait(0.2)
+        wait_for(lambda: len(begun) == 2, 60)
 
     found = reports(Threads(2, act), BATCHES, stopping=lambda: len(begun) >= 2)
     assert len(found) == len(begun) == 2

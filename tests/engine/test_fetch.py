@@ -5,13 +5,13 @@ import email.utils
 import io
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import tenacity.nap
 from PIL import Image
 
 from atlas import __version__
@@ -41,7 +41,7 @@ class Served:
     base: str = ""
     paths: list[str] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
-    times: list[tuple[float, float]] = field(default_factory=list)
+    times: list[tuple[float, float]] = field(default_factory=list)  # when it was asked, and when it answered
     answers: dict[int, list[Answer]] = field(default_factory=dict)
     otherwise: Answer = PICTURE
     truncated: int = 0  # so many answers end half-way
@@ -60,25 +60,48 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
 
 
+class Clock:
+    """Stands for the module ``time``: nobody waits, and every second is known."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
-def served() -> Iterator[Served]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(module, "time", found)
+    monkeypatch.setattr(tenacity.nap, "time", found)
+    return found
+
+
+@pytest.fixture
+def served(clock: Clock) -> Iterator[Served]:
     told = Served()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            began = time.monotonic()
+            began = clock.now
             told.paths.append(self.path)
             told.agents.append(self.headers["User-Agent"])
             left = told.answers.get(channel_of(self.path), [])
             code, headers, body = left.pop(0) if left else told.otherwise
+            clock.sleep(3.0)  # an answer takes its time, which is no part of a pause
+            told.times.append((began, clock.now))
             self.send_response(code)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             cut = told.truncated > 0
             told.truncated -= cut
-            time.sleep(0.005)
-            told.times.append((began, time.monotonic()))
             self.wfile.write(body[: len(body) // 2] if cut else body)
 
         def log_message(self, *_: object) -> None:
@@ -135,10 +158,9 @@ def test_pictures_are_asked_for_by_the_service_s_own_addresses(served: Served, t
 
 
 def test_one_at_a_time_with_a_pause_and_a_name(get: Callable[..., Fetched], served: Served) -> None:
-    get(0, 1, 2, 3, pause=0.1)
+    get(0, 1, 2, 3, pause=0.25)
     gaps = [later[0] - earlier[1] for earlier, later in zip(served.times, served.times[1:], strict=False)]
-    assert len(gaps) == 3
-    assert min(gaps) > 0.08
+    assert gaps == [0.25] * 3
     assert {agent.partition(" ")[0] for agent in served.agents} == {f"atlas-microscope/{__version__}"}
 
 
@@ -223,15 +245,14 @@ def test_an_answer_that_ends_half_way_is_asked_for_again(get: Callable[..., Fetc
 
 @pytest.mark.parametrize(("code", "how"), [(429, "seconds"), (503, "date"), (503, "nothing"), (429, "nonsense")])
 def test_a_busy_service_is_given_the_time_it_asks_for(
-    get: Callable[..., Fetched], served: Served, code: int, how: str
+    get: Callable[..., Fetched], served: Served, clock: Clock, code: int, how: str
 ) -> None:
-    date = int(time.time() + 1.5)
-    said = {"seconds": "1", "date": email.utils.formatdate(date, usegmt=True), "nonsense": "soon"}
+    said = {"seconds": "100", "date": email.utils.formatdate(clock.now + 103, usegmt=True), "nonsense": "soon"}
     served.answers = {0: [(code, {"Retry-After": said[how]} if how in said else {}, b"slower")]}
     assert get(0, 1).new == 2
     assert served.channels == [0, 0, 1]
-    assert served.times[1][0] - served.times[0][1] > (0.95 if how == "seconds" else PAUSE)
-    assert how != "date" or time.time() > date
+    waited = served.times[1][0] - served.times[0][1]
+    assert waited == pytest.approx(100 if how in ("seconds", "date") else 2 * PAUSE, abs=1e-3)
 
 
 def test_a_service_that_stays_busy_is_left_alone(get: Callable[..., Fetched], served: Served, tmp_path: Path) -> None:
@@ -239,8 +260,8 @@ def test_a_service_that_stays_busy_is_left_alone(get: Callable[..., Fetched], se
     with pytest.raises(AtlasError, match=r"channel-1\.png: expected a picture, received 429 Too Many Requests; try"):
         get(0, 1, 2)
     assert served.channels == [0] + [1] * module.TRIES
-    gaps = [later[0] - earlier[1] for earlier, later in zip(served.times[1:], served.times[2:], strict=False)]
-    assert gaps[-1] > 2 * gaps[0]
+    gaps = [later[0] - earlier[1] for earlier, later in zip(served.times, served.times[1:], strict=False)]
+    assert gaps == pytest.approx([PAUSE, *(PAUSE * 2**tried for tried in range(1, module.TRIES))], abs=1e-3)
     assert names(tmp_path / "kept") == ["conv4_1_conv4_1_0/channel-0.png"]
     served.answers = {}
     assert get(0, 1, 2) == Fetched(1, 2, (), (), 0)

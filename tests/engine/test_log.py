@@ -10,6 +10,7 @@ from atlas.engine import log
 from atlas.engine.log import Log, measured_speed, runs
 from atlas.errors import StoreError
 from atlas.store.store import Store
+from tests.engine.processes import wait_for
 
 ABOUT = {"atlas": "toy", "pictures": 100, "missing": 40, "flop": 4000.0}
 
@@ -27,7 +28,7 @@ def test_a_run_that_goes_on(store, monkeypatch):
     monkeypatch.setattr(log, "FLUSH", 0.01)
     run = Log(store, ABOUT)
     batch(run, 10)
-    time.sleep(0.2)
+    assert wait_for(lambda: [len(one.batches) for one in runs(store)] == [1], 60)
     [found] = runs(store)
     assert found.state == "running"
     said = found.summary
@@ -50,15 +51,35 @@ def test_a_run_that_fell_silent_is_lost(store):
 
 
 def test_a_run_that_lives_but_has_no_news_beats(store, monkeypatch):
-    monkeypatch.setattr(log, "FLUSH", 0.02)
-    monkeypatch.setattr(log, "BEAT", 0.05)
+    """Once in BEAT seconds, not each time that it looks."""
+    looks = []
+
+    class Clock:
+        now = 1000.0
+        time = time.time
+
+        def monotonic(self):
+            looks.append(self.now)
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(log, "time", clock)
+    monkeypatch.setattr(log, "FLUSH", 0.01)
+
+    def events():
+        files = list(store.place.files(log.RUNS))
+        return [json.loads(line)["event"] for listed in files for line in store.place.read(listed.path).splitlines()]
+
     run = Log(store, ABOUT)
-    time.sleep(0.5)
+    for beats in (1, 2):
+        assert wait_for(lambda beats=beats: events().count("beat") == beats, 60)
+        before = len(looks)
+        clock.now += 0.9 * log.BEAT
+        assert wait_for(lambda before=before: len(looks) > before + 3, 60)
+        assert events().count("beat") == beats
+        clock.now += 0.2 * log.BEAT
     run.end("interrupted")
-    [listed] = store.place.files(log.RUNS)
-    events = [json.loads(line)["event"] for line in store.place.read(listed.path).splitlines()]
-    assert (events[0], events[-1]) == ("run", "end")
-    assert 2 <= events.count("beat") <= 10
+    assert (events()[0], events()[-1]) == ("run", "end")
 
 
 def test_what_cannot_be_written_is_written_later_and_is_never_in_the_way(store, monkeypatch):
@@ -74,7 +95,7 @@ def test_what_cannot_be_written_is_written_later_and_is_never_in_the_way(store, 
     monkeypatch.setattr(store.place, "append", append)
     run = Log(store, ABOUT)
     batch(run, 10)
-    time.sleep(0.3)
+    assert wait_for(lambda: len(failing) == 3, 60)
     run.end("done")
     [found] = runs(store)
     assert (found.state, found.summary["made"]) == ("done", 10)

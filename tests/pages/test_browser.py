@@ -19,6 +19,7 @@ from atlas.pages.serve import serve
 from atlas.pages.write import write_atlas
 from atlas.store.store import Store
 
+pytestmark = pytest.mark.slow
 WITH_PHOTOS = [
     "with-photos/index.html",
     "with-photos/mixed0/index.html",

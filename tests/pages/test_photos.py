@@ -182,6 +182,7 @@ def test_every_file_has_a_known_address_and_all_are_in_the_sitemap(
     assert check_site(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_the_same_bytes_from_one_process_and_from_two(make_atlas: Make, store: Store, tmp_path: Path) -> None:
     layers = {"mixed0": 200, "mixed1": 200}
     record = make_atlas(store, layers=layers, recipes=("main",), distinct=2, side=8, photos=NAMES)

@@ -275,6 +275,7 @@ def test_pictures_that_are_there_are_not_made_again(
     assert {name for name in whole if contents(out)[name] != whole[name] and name.endswith(".webp")} == set()
 
 
+@pytest.mark.slow
 def test_several_processes_write_the_same_site(make_atlas: Make, store: Store, tmp_path: Path) -> None:
     layers = {"mixed0": 256, "mixed2": 200, "mixed3": 16}
     record = make_atlas(store, layers=layers, recipes=("main",), distinct=2, side=8)
