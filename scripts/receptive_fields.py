@@ -30,7 +30,7 @@ from atlas.spec.facts import LayerFacts
 OPEN = {"Activation", "BatchNormalization", "LayerNormalization"}
 LONGER = 96  # pixels of a picture beyond the receptive field, at least
 STEPS = 64  # sides are a multiple of this, as those of most pictures are
-SHORT = 80  # pixels of the short side
+SHORT = 96  # pixels of the short side
 
 
 def measured(graph: Graph, layer: LayerFacts) -> tuple[int | None, float]:

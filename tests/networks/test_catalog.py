@@ -99,6 +99,9 @@ def test_a_record_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(record, "find", lambda network, classes: made.append(network) or find(network, classes))
     first = facts(NetworkRef("mobilenetv2", "imagenet"))
     assert facts(NetworkRef("mobilenetv2", "random")) == first
+    bottleneck = first.layer("block_1_project_BN")  # without an activation, and so in no list
+    assert bottleneck is not None
+    assert (bottleneck.kind, bottleneck.channels, bottleneck.listed, bottleneck.feature) == ("map", 24, False, False)
     assert made == ["mobilenetv2"]
     (kept,) = (tmp_path / "cache/atlas/networks").iterdir()
     assert kept.name.startswith(f"mobilenetv2-keras{keras.__version__}-")
