@@ -222,19 +222,18 @@ def published(network, start, channel, steps):
 
 
 @pytest.mark.parametrize(
-    ("network", "layer", "arithmetic", "start"),
+    ("network", "layer", "channel", "arithmetic", "start"),
     [
-        ("inceptionv3", "mixed4", "plain", "noise"),
-        ("vgg19", "block4_conv1", "plain", "noise-caffe"),
-        ("vgg19", "block1_conv2", "plain", "noise"),
-        ("vgg19", "block1_conv2", "fast", "noise-caffe"),  # too few layers to make much of other last digits
+        ("inceptionv3", "mixed4", 47, "plain", "noise"),
+        ("vgg19", "block4_conv1", 4, "plain", "noise-caffe"),
+        ("vgg19", "block1_conv2", 4, "plain", "noise"),
+        ("vgg19", "block1_conv2", 47, "fast", "noise-caffe"),  # too few layers to make much of other last digits
     ],
 )
-def test_the_tutorial_is_the_published_loop(network, layer, arithmetic, start, record_property):
+def test_the_tutorial_is_the_published_loop(network, layer, channel, arithmetic, start, record_property):
     """Within one grey level: on all pixels after one step, on 99 of 100 after ten."""
     import keras
 
-    channel = 4
     changes = {"size": 128, "steps": 10, "start": start, "arithmetic": arithmetic}
     recipe = RECIPES["tutorial"].model_copy(update=changes)
     loaded = load(NetworkRef(network, "embedded" if network == "inceptionv3" else "random"))
