@@ -216,7 +216,7 @@ def test_an_altered_cache_is_no_cache(tmp_path, reads):
     assert reads == ["0.png"] * 4
 
 
-def test_a_digest_that_proves_wrong_is_not_believed_twice(tmp_path):
+def test_a_digest_that_proves_wrong_is_not_believed_twice(tmp_path, reads):
     """A disk that gives back other bytes, of a file that nobody has written to."""
     folder = tmp_path / "folder"
     write(folder / "0.png", noise(9, 9))

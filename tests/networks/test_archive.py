@@ -163,7 +163,7 @@ def test_every_type_of_numbers_gives_keras_s_own_values(policy: str, tmp_path: P
         keras.config.set_dtype_policy("float32")
     path = saved(tmp_path / "a.keras", model)
     same(path, model, "rectified", "second", "head")
-    assert [layer.name for layer in facts(ref(path)).layers] == ["rectified", "second", "head"]
+    assert [layer.name for layer in facts(ref(path)).layers if layer.listed] == ["rectified", "second"]
 
 
 @pytest.mark.parametrize("mode", ["int8", "float8"])
