@@ -108,14 +108,14 @@ def check_site(folder: Path) -> list[str]:
     for path in sorted(root.rglob("*.css")):
         if FOREIGN.search(path.read_text(errors="replace")):
             problems.append(f"{path.relative_to(root)}: refers to another host")
-    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and path not in pages]
     return problems + [f"{path.relative_to(root)}: {fault}" for path in files if (fault := _cut(path, sizes))]
 
 
 def _cut(path: Path, sizes: dict[Path, tuple[int, int] | None]) -> str:
     """What is wrong with a file that a power cut or a broken copy left empty or short; nothing where it looks whole.
 
-    Of pages only emptiness is looked for: what they say was read before. ``sizes`` are those of pictures that were.
+    ``sizes`` are those of pictures that were read before.
     """
     if path.stat().st_size == 0:
         return "is empty"
@@ -152,10 +152,10 @@ def _read(path: Path) -> _Page:
     reader = _Reader()
     try:
         text = path.read_text(encoding="utf-8")
+        if not text.strip("\0 \n"):
+            return _Page(problems=["is empty"])
         reader.feed(text)
         reader.close()
-        if not text.strip("\0 \n"):
-            reader.page.problems.append("is empty")
     except (OSError, UnicodeDecodeError) as error:
         reader.page.problems.append(f"cannot be read: {error}")
     if reader.open or not reader.seen:

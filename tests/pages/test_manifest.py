@@ -55,7 +55,7 @@ def test_a_channel_without_a_rendering_is_missing_and_channels_come_in_order(rec
         (("layers", 0, "channels_shown", 3, "channel"), 2, "expected each channel once"),
         (("layers", 0, "channels_shown", 3, "channel"), -1, "expected a channel from 0 on"),
         (("layers", 0, "channels_shown", 3, "renderings", "main", "state"), "fine", "expected a state of activated"),
-        (("layers", 0, "channels_shown", 3, "renderings", "main", "key"), None, "the first two with a key"),
+        (("layers", 0, "channels_shown", 3, "renderings", "main", "key"), None, "the first 5 with a key"),
         (("layers", 0, "channels_shown", 3, "renderings", "other"), {}, "recipes of main, negative"),
         (("layers", 0, "channels_shown", 3, "renderings", "main"), "x", "renderings: main: expected a mapping"),
         (("layers", 1, "found", "likeness"), {}, "layers[1]: found: likeness: key: expected str"),

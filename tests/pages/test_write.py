@@ -219,12 +219,16 @@ def test_the_list_of_files_is_on_the_disk_before_the_first_page_and_after_the_la
     monkeypatch.setattr(ledger, "flush_all", lambda folder: calls.append(f"flush all of {folder}") or flush_all(folder))
     record["layers"][0]["channels_shown"].pop()  # which leaves files that are no longer wanted
     write_atlas(record, store, out)
-    calls = [re.sub(r"_/\.files\.json\..*\.tmp", "_/new", call) for call in calls]
-    listed = ["flush _/new", "rename _/files.json", "flush _"]
-    assert calls[:3] == calls[-3:] == listed
-    assert calls[-4] == f"flush all of {out}"
-    assert {call.split()[0] for call in calls[3:-4]} == {"rename", "remove"}
-    assert "rename mixed0/0.html" in calls
+    calls = [re.sub(r"_/\.(files[a-z.]*)\..*\.tmp", r"_/new \1", call) for call in calls]
+    begun, copied, listed = (
+        [f"flush _/new {name}", f"rename _/{name}", "flush _"]
+        for name in ("files.journal", "files.copy.json", "files.json")
+    )
+    assert calls[:3] == begun
+    place = calls.index(f"flush all of {out}")
+    assert {call.split()[0] for call in calls[3:place]} == {"rename", "remove"}
+    assert "rename mixed0/0.html" in calls[3:place]
+    assert calls[place + 1 :] == [*copied, *listed, "remove files.journal"]
 
 
 def test_nothing_is_written_through_a_link(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
@@ -249,13 +253,13 @@ def test_a_damaged_entry_is_never_shown(record: dict[str, Any], store: Store, tm
         write_atlas(record, store, tmp_path / "out")
 
 
-def test_layers_with_names_that_are_no_folder_are_refused_before_anything_is_written(
+def test_layers_with_names_that_are_no_folder_get_one_inside(
     record: dict[str, Any], store: Store, tmp_path: Path
 ) -> None:
     record["layers"][0]["name"] = "../../escape"
-    with pytest.raises(SiteError, match="expected a name that can be a file"):
-        write_atlas(record, store, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    write_atlas(record, store, tmp_path / "site" / "out")
+    assert [path.name for path in tmp_path.glob("*escape*")] == []
+    assert len(list((tmp_path / "site" / "out").glob("*escape*/index.html"))) == 1
 
 
 def test_pictures_that_are_there_are_not_made_again(
