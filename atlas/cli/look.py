@@ -24,6 +24,7 @@ def layers(
     from atlas.spec.facts import NetworkRef
 
     known = facts(NetworkRef(_path_or_id(network), "random", preprocessing=named("none")))
+    listed = [layer for layer in known.layers if layer.listed]
     rows = [
         {
             "layer": layer.name,
@@ -33,18 +34,17 @@ def layers(
             "stride": layer.stride,
             "feature": layer.feature,
         }
-        for layer in known.layers
-        if layer.listed
+        for layer in listed
     ]
     if as_json:
         typer.echo(json.dumps({"network": known.id, "title": known.title, "layers": rows}))
         return
-    fields = ["whole picture" if one.receptive_field is None else f"{one.receptive_field} px" for one in known.layers]
+    fields = ["whole picture" if one.receptive_field is None else f"{one.receptive_field} px" for one in listed]
     tables.show(
         ("layer", "kind", "channels", "receptive field"),
-        [(one.name, one.kind, one.channels, field) for one, field in zip(known.layers, fields, strict=True)],
+        [(one.name, one.kind, one.channels, field) for one, field in zip(listed, fields, strict=True)],
         left=2,
-        dim=[place for place, one in enumerate(known.layers) if not one.feature],
+        dim=[place for place, one in enumerate(listed) if not one.feature],
     )
     features = known.feature_layers
     total = sum(layer.channels for layer in features)

@@ -103,7 +103,14 @@ class Processes:
         return seat
 
     def close(self, *, kill: bool) -> None:
-        """End all workers, and wait until they are gone."""
+        """End all workers, and wait until they are gone; a Ctrl-C meanwhile kills them."""
+        try:
+            self._end(kill)
+        except KeyboardInterrupt:
+            self._end(kill=True)
+            raise
+
+    def _end(self, kill: bool) -> None:
         if kill:
             for process in multiprocessing.active_children():
                 process.kill()

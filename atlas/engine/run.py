@@ -197,8 +197,10 @@ def run(
         outcome.found = there.found
         state = "interrupted" if stopping() else "done"
     finally:
-        pool.close(kill=state == "stopped")
-        log.end(state)
+        try:
+            pool.close(kill=state == "stopped")
+        finally:
+            log.end(state)
 
 
 def _found(outcome: Outcome, report: Report) -> None:

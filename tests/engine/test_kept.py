@@ -49,10 +49,10 @@ def test_a_kernel_is_kept_while_its_photo_stays_and_no_longer(batch, kernels, tm
         asked = with_photo(batch([3], record=("frames",)), photo)
         objective = (Channel(), Caricature(photo=str(photo)))
         asked = replace(asked, recipe=asked.recipe.model_copy(update={"objective": objective}), frame_every=1)
-        assert work(asked).done[0].state == "activated"
+        assert work(asked).done[0].state == "made"
         sheet = Store(asked.setting.store).get(asked.jobs[0].key).artefacts["frames"]
         begun.append(pixels(sheet.tobytes())[:32, :32].mean())
-        assert work(replace(asked, jobs=(Job(4, job_key("other", level)),))).done[0].state == "activated"
+        assert work(replace(asked, jobs=(Job(4, job_key("other", level)),))).done[0].state == "made"
     assert begun == pytest.approx([40, 200], abs=3)
     assert kernels == ["both", "both"]
 
@@ -94,7 +94,7 @@ def test_another_network_under_the_same_name_is_read_anew_and_lets_the_first_go(
     with pytest.raises(AtlasError, match=r"s\.keras: changed while the build ran; build again"):
         work(stale)
     second = replace(stale, setting=replace(first.setting, network=facts(ref).id))
-    assert work(second).done[0].state == "activated"
+    assert work(second).done[0].state == "raised"
     assert worker.network(second.setting).facts.layer("left").channels == 5
     assert len(worker._traced) == 1
     gc.collect()

@@ -150,7 +150,7 @@ def test_ctrl_c_twice_is_now(building, tmp_path, monkeypatch, capfd, undisturbed
     assert wait_for(lambda: not any(map(is_alive, started)), 5)
     _, said = building.communicate(timeout=5)
     sentence = said.strip().splitlines()[-1]
-    assert sentence.endswith(f" of {PICTURES} pictures are kept; build again to go on")
+    assert sentence.endswith(f" of {PICTURES} pictures are kept; build again to go on"), said
     assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)
 
 
