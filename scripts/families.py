@@ -4,7 +4,7 @@
 
 For each network three of its feature layers, an early, a middle and a late one, with as many channels each, spread over
 the layer; recipe ``preview`` at 96 px. Prints a table as Markdown, and names the channels that are not raised. Nothing
-is downloaded: weights are drawn from the seed. About half an hour on two cores.
+is downloaded: weights are drawn from the seed. Some ten minutes on two cores.
 """
 
 import argparse
