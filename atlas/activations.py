@@ -31,6 +31,9 @@ NEVER_POSITIVE = frozenset({"log_sigmoid", "log_softmax"})
 ELEMENTWISE = (RECTIFIERS | SQUASHERS) - {"relu", "prelu", "positional_softmax"}
 """Those that look at one number at a time and hold no weights, but for ReLU."""
 
+SEEDS = 3
+"""How often a channel that is dead or not raised is tried again with another seed, before its last resort."""
+
 Number = Literal["positive", "before", "log", "value"]
 
 

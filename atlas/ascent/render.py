@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from atlas.activations import state
+from atlas.activations import SEEDS, state
 from atlas.ascent.ascend import Image, ascend, filled, prepare
 from atlas.ascent.kernel import Kernel, Measured
 from atlas.spec.plan import seed_of
-from atlas.spec.recipe import SEEDS
 
 UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is made
 GREY = 128  # mid-grey in 8 bits

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atlas.activations import is_raised
+from atlas.activations import SEEDS, is_raised
 from atlas.engine import devices
 from atlas.engine.batches import Batch, Setting
 from atlas.engine.encode import FRAME_COLUMNS, ascended_photo, frame_sheet, lossless, stored
 from atlas.errors import AtlasError, DamagedError
 from atlas.images.loader import photo_name
 from atlas.spec.plan import KERNEL, Job
-from atlas.spec.recipe import SEEDS, Recipe
+from atlas.spec.recipe import Recipe
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 

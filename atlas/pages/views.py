@@ -193,7 +193,7 @@ def rendering_view(
         recipe=recipe,
         state=rendering.standing,
         word=words.state_word(rendering, layer, full),
-        explanation=words.explanation(rendering, layer, full),
+        explanation=words.explanation(rendering, layer, full, numbers.attempt if numbers else 0),
         picture=made[0] if made else None,
         repeats=tuple(made[1:]),
         numbers=numbers,

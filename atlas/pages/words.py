@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlas import __version__
-from atlas.activations import raised_by
+from atlas.activations import SEEDS, raised_by
 from atlas.pages.tree import Atlas, Layer, Network, Rendering
 
 _ADDRESS = re.compile(r"https://[^\s\"'<>]+$")
@@ -26,6 +26,10 @@ SAID_OF = {
     "log": "the mean logarithm of its own output",
     "value": "its mean",
 }
+LAST_RESORT = (
+    "No start of the recipe did so, whatever its seed. The picture comes from a plain ascent on the pixels themselves, "
+    "which nothing smooths: expect more noise than in its neighbours."
+)
 ACTIVATION_WORDS = {
     **{"relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "elu": "ELU", "selu": "SELU", "celu": "CELU"},
     **{"gelu": "GELU", "silu": "SiLU", "hard_silu": "hard SiLU", "positional_softmax": "softmax over positions"},
@@ -120,8 +124,8 @@ def state_word(rendering: Rendering, layer: Layer, recipe: Any) -> str:
     return "made" if rendering.state == "activated" and not asked else STATE_WORDS[rendering.state]
 
 
-def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
-    """One or two sentences that say what the state of a rendering means."""
+def explanation(rendering: Rendering, layer: Layer, recipe: Any, attempt: int = 0) -> str:
+    """A few sentences that say what the state of a rendering means; ``attempt`` counts from 0."""
     if rendering.state == "failed":
         return f"This picture could not be made: {rendering.error or 'no reason was recorded'}"
     if rendering.state == "missing":
@@ -135,8 +139,10 @@ def explanation(rendering: Rendering, layer: Layer, recipe: Any) -> str:
     number = "its mean activation" if layer.activation == "relu" else SAID_OF[raised_by(layer.activation)]
     above = f"{number} is above what it is on the start and on plain grey"
     if rendering.state == "raised":
-        return f"The picture raises the channel: {above}."
-    return f"The picture excites the channel: positive somewhere, and {above}."
+        said = f"The picture raises the channel: {above}."
+    else:
+        said = f"The picture excites the channel: positive somewhere, and {above}."
+    return f"{said} {LAST_RESORT}" if attempt > SEEDS else said
 
 
 def recipe_line(name: str, recipe: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from atlas.activations import SEEDS
 from atlas.spec.frozen import Frozen, PathText
 from atlas.spec.objectives import Caricature, Channel, Class, Diversity, Neuron, Objective
 from atlas.spec.slots import (
@@ -30,7 +31,6 @@ from atlas.spec.slots import (
     Transform,
 )
 
-SEEDS = 3  # how often a channel that is dead or not raised is tried again with another seed
 LAST_SEEDS = 2  # how many seeds its last resort has
 STARTS = ("noise", "noise-caffe", "grey-noise", "grey", "black")
 SIZES = (96, 128, 160, 192, 224)  # what `size: auto` chooses from, in pixels

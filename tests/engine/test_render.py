@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from atlas.activations import SEEDS
 from atlas.ascent.kernel import Climb, Measured, Steps
 from atlas.ascent.render import render
 from atlas.spec.objectives import Channel
 from atlas.spec.plan import seed_of
-from atlas.spec.recipe import LAST_SEEDS, SEEDS, Recipe
+from atlas.spec.recipe import LAST_SEEDS, Recipe
 
 RECIPE = Recipe(size=16, steps=3, through=0.0)  # without a last resort
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any, get_args
@@ -270,6 +271,20 @@ def test_a_page_says_what_came_of_a_channel(
     assert sentence in text
     assert activation or "activated" not in text.split("What excites")[0]
     assert check_site(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("attempt", [0, 3, 4, 5])
+def test_a_page_says_in_words_that_a_picture_is_a_last_resort(
+    make_atlas: Make, store: Store, tmp_path: Path, attempt: int
+) -> None:
+    record = make_atlas(store, layers={"mixed0": 2}, recipes=("main",), distinct=2, side=8)
+    [key] = {channel["renderings"]["main"]["key"] for channel in record["layers"][0]["channels_shown"][:1]}
+    before = store.get(key)
+    store.put(replace(before, record={**before.record, "attempt": attempt, "attempts": 6}))
+    write_atlas(record, store, tmp_path / "out")
+    text = said(tmp_path / "out" / "mixed0" / "0.html")
+    assert ("The picture comes from a plain ascent on the pixels" in text) == (attempt > 3)
+    assert (f"Try {attempt + 1} of at most 6" in text) == (attempt > 0)
 
 
 def test_an_atlas_without_any_picture_still_stands(make_atlas: Make, store: Store, tmp_path: Path) -> None:
