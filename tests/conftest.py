@@ -66,16 +66,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="is slow"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def memory() -> Iterator[None]:
-    """What files of tests have traced is let go at the end of one of them, when it has become much."""
+@pytest.fixture(scope="session")
+def left() -> list[int]:
+    """How many bytes were resident after memory was let go last: one number."""
+    return [MUCH]
+
+
+@pytest.fixture(autouse=True)
+def memory(left: list[int]) -> Iterator[None]:
+    """What tests have traced is let go when it has become much: a fifth more than was left the last time."""
     yield
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    if resident > MUCH and "keras" in sys.modules:
+    if _resident() > max(MUCH, 1.2 * left[0]) and "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's
             ctypes.CDLL("libc.so.6").malloc_trim(0)
+        left[0] = _resident()
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(scope="session", autouse=True)

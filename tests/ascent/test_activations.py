@@ -12,6 +12,7 @@ from atlas.networks.graph import flatten, with_gradient_through
 from atlas.networks.load import load
 from atlas.spec.facts import NetworkRef, Preprocessing
 from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
 
 SIGNED = Preprocessing("rgb", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0))
 SIDE = 24
@@ -86,6 +87,24 @@ def test_what_has_no_activation_function_is_raised_and_not_activated(tmp_path):
     network(None, -4.0, inner="silu").save(path)
     made = render(Kernel(load(NetworkRef(str(path), "own", preprocessing=SIGNED)), "low", RECIPE), range(8))
     assert [one.state for one in made] == ["raised"] * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "function", "wanted"),
+    [
+        ("efficientnetb0", "block5a_activation", "silu", "activated"),
+        ("mobilenetv3small", "expanded_conv_9_add", "", "raised"),
+    ],
+)
+def test_channels_of_two_families_are_raised_at_once(name, layer, function, wanted):
+    """What ``scripts/families.py`` counts over ten families, with smaller pictures."""
+    network = load(NetworkRef(name, "random", 0))
+    [facts] = [one for one in network.facts.layers if one.name == layer]
+    assert facts.activation == function
+    recipe = RECIPES["preview"].model_copy(update={"size": 64, "steps": 24})
+    channels = np.linspace(0, facts.channels - 1, 8).astype(int).tolist()
+    made = render(Kernel(network, layer, recipe), channels)
+    assert [(one.state, one.attempt) for one in made] == [(wanted, 0)] * 8
 
 
 @pytest.mark.parametrize("function", sorted(ELEMENTWISE - {"threshold", "leaky_relu"}))
