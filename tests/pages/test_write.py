@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 from PIL import Image
 
 from atlas import files
 from atlas.errors import SiteError, StoreError
-from atlas.pages import ledger
+from atlas.pages import ledger, templating
 from atlas.pages.check import check_site
 from atlas.pages.listing import COPY, FILES
 from atlas.pages.theme import Theme
@@ -346,6 +347,31 @@ def test_templates_of_one_s_own_extend_ours(record: dict[str, Any], store: Store
     (own / "channel.html").write_text("{% block %}")
     with pytest.raises(SiteError, match=r"template channel.html:1"):
         write_atlas(record, store, tmp_path / "out", Theme(own, logo))
+
+
+def test_a_template_is_compiled_once_and_again_when_it_changes(
+    make_atlas: Make, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = make_atlas(store, layers={"mixed0": 1, "mixed1": 1, "mixed2": 1}, recipes=("main",), distinct=1, side=8)
+    compiled: list[str] = []
+    real = Environment.compile
+
+    def noted(self: Environment, source: str, name: str, *rest: Any, **more: Any) -> Any:
+        compiled.append(name)
+        return real(self, source, name, *rest, **more)
+
+    monkeypatch.setattr(templating, "COMPILED", templating._Compiled())
+    monkeypatch.setattr(Environment, "compile", noted)
+    own = tmp_path / "own"
+    own.mkdir()
+    for text in ("as it was", "as it is"):
+        start = '{% extends "original/channel.html" %}{% block title %}'
+        (own / "channel.html").write_text(f"{start}{text}{{% endblock %}}")
+        write_atlas(record, store, tmp_path / "out", Theme(own))
+        pages = [(tmp_path / f"out/mixed{layer}/0.html").read_text() for layer in range(3)]
+        assert all(f"<title>{text}" in page for page in pages)
+    assert compiled.count("layer.html") == 1
+    assert compiled.count("channel.html") == 3  # ours, and their own twice
 
 
 def test_a_logo_is_a_picture_of_any_size(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
