@@ -28,6 +28,11 @@ def flip(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
 
 
+def make_two(make_atlas: Make, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A small and a large atlas in one store, where what was found of the large one's channels stands for both."""
+    return make_atlas(store, layers={"mixed0": 2}, **SITE), make_atlas(store, layers={"mixed0": 5}, **SITE)
+
+
 @pytest.fixture
 def small(make_atlas: Make, store: Store) -> dict[str, Any]:
     return make_atlas(store, layers={"mixed0": 2}, **SITE)
@@ -51,13 +56,14 @@ class Two:
 def fresh(make_atlas: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("fresh")
     store = Store(str(folder / "store"))
-    write_atlas(make_atlas(store, layers={"mixed0": 2}, **SITE), store, folder / "out")
+    small, _ = make_two(make_atlas, store)
+    write_atlas(small, store, folder / "out")
     return contents(folder / "out")
 
 
 @pytest.fixture
-def two(small: dict[str, Any], large: dict[str, Any], fresh: dict[str, str]) -> Two:
-    return Two(small, large, fresh)
+def two(make_atlas: Make, store: Store, fresh: dict[str, str]) -> Two:
+    return Two(*make_two(make_atlas, store), fresh)
 
 
 @pytest.fixture
@@ -169,14 +175,14 @@ def test_what_a_power_cut_leaves_goes_with_what_is_no_longer_wanted(
 
 
 def test_a_power_cut_as_the_first_build_begins_leaves_a_folder_that_can_be_used(
-    small: dict[str, Any], store: Store, tmp_path: Path, fresh: dict[str, str]
+    two: Two, store: Store, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     (out / "_").mkdir(parents=True)
     for name in (FILES, COPY, JOURNAL):
         (out / name).write_bytes(b"\0" * 20)
-    write_atlas(small, store, out)
-    assert contents(out) == fresh
+    write_atlas(two.small, store, out)
+    assert contents(out) == two.fresh
 
 
 FILES_OF_ALL_KINDS = ["index.html", "mixed0/0.html", "mixed0/0.json", "mixed0/0.webp", "_/thumbs/mixed0/1.webp"]
