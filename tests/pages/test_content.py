@@ -88,7 +88,7 @@ def test_the_home_page_draws_the_network_from_input_to_output(site: Path) -> Non
 @pytest.mark.parametrize("layers", [39, 70])
 def test_a_network_of_any_depth_is_drawn(make_atlas: Make, store: Store, tmp_path: Path, layers: int) -> None:
     """With many layers, as DenseNet201 has, none has a thumbnail, and a channel's page draws its neighbours."""
-    record = make_atlas(store, layers={"mixed0": 1}, distinct=1, side=8)
+    record = make_atlas(store, layers={"mixed0": 1}, recipes=("main",), distinct=1, side=8)
     [given] = record["layers"]
     row = next(row for row in record["outline"] if row["name"] == "mixed0")
     record["outline"] = [{**row, "name": f"layer{number}"} for number in range(layers)]
