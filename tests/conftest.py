@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 os.environ["HOME"] = tempfile.mkdtemp(prefix="atlas-home-")  # the user's own may be missing, or say much
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
@@ -21,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from atlas.engine import worker
+from atlas.networks import record, weights
 from atlas.spec.facts import NetworkRef, Preprocessing
 
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
@@ -50,6 +51,11 @@ class WithoutTensorFlow:
             pytest.skip("needs TensorFlow", allow_module_level=True)
 
 
+def without_keras(*_: object, **__: object) -> NoReturn:
+    """In place of what asks Keras in a process of its own."""
+    pytest.skip("needs TensorFlow")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="skip the tests that need TensorFlow or are marked slow")
 
@@ -57,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--quick"):
         sys.meta_path.insert(0, WithoutTensorFlow())
+        record.ask = weights.ask = without_keras
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

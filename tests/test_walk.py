@@ -43,6 +43,7 @@ def promised(page: str) -> list[str]:
     return re.findall(r"`((?:site/[^`]+|[\w.-]+)\.(?:html|png|gif|yaml))`", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_works_in_its_turn(page, tmp_path, shell, monkeypatch):
     folder, said = tmp_path / "reader", ""

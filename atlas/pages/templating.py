@@ -2,9 +2,11 @@
 
 import functools
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from atlas.errors import SiteError
 from atlas.pages import addresses, words
@@ -13,6 +15,23 @@ from atlas.pages.theme import Theme
 from atlas.pages.tree import Atlas
 
 ORIGINAL = "original"  # a template of one's own extends original/channel.html
+
+
+class _Compiled(BytecodeCache):
+    """What this process compiled before: each layer has its own environment, with the same templates."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], CodeType] = {}  # by what names a template, and the digest of its text
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._known.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._known[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = _Compiled()
 
 
 def environment(templates: Path, own: Path | None = None) -> Environment:
@@ -28,6 +47,7 @@ def environment(templates: Path, own: Path | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        bytecode_cache=COMPILED,
     )
     made.globals["generator"] = GENERATOR
     made.globals["photo_page"] = addresses.photo_page

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,26 @@ from atlas.store.store import Store
 from tests.pages.looked import GRID, IMAGES, LABELS, with_images
 
 Make = Callable[..., dict[str, Any]]
+Built = tuple[Path, list[Mapping[str, np.ndarray]]]
 
 
 def text(page: Path) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text()))
 
 
-@pytest.fixture
-def built(make_atlas: Make, store: Store, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+@pytest.fixture(scope="module")
+def built(make_atlas: Make, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A site, and what its store has of the images of each layer: only to be read."""
+    folder = tmp_path_factory.mktemp("built")
+    store = Store(str(folder / "store"))
     record = with_images(store, make_atlas(store, distinct=4, side=16))
-    write_atlas(record, store, tmp_path / "out")
-    return tmp_path / "out", record
+    write_atlas(record, store, folder / "out")
+    return folder / "out", [store.get(layer["found"]["images"]["key"]).artefacts for layer in record["layers"]]
 
 
-def arrays_of(store: Store, record: dict[str, Any], layer: int) -> dict[str, np.ndarray]:
-    return dict(store.get(record["layers"][layer]["found"]["images"]["key"]).artefacts)
-
-
-def test_a_channel_s_page_shows_its_images_and_their_numbers(built: tuple[Path, dict[str, Any]], store: Store) -> None:
-    out, record = built
-    arrays = arrays_of(store, record, 1)
+def test_a_channel_s_page_shows_its_images_and_their_numbers(built: Built) -> None:
+    out, images = built
+    arrays = images[1]
     row = arrays["channels"].tolist().index(8)
     page = (out / "mixed2" / "8.html").read_text()
     said = text(out / "mixed2" / "8.html")
@@ -62,11 +62,9 @@ def test_a_channel_s_page_shows_its_images_and_their_numbers(built: tuple[Path, 
     assert f"farthest {far} {apart[far]:.2f}" in said
 
 
-def test_the_sheet_is_the_entry_s_and_has_a_tile_for_each_image(
-    built: tuple[Path, dict[str, Any]], store: Store
-) -> None:
-    out, record = built
-    arrays = arrays_of(store, record, 0)
+def test_the_sheet_is_the_entry_s_and_has_a_tile_for_each_image(built: Built) -> None:
+    out, images = built
+    arrays = images[0]
     row = arrays["channels"].tolist().index(2)
     ends = [0, *arrays["sheet_ends"].tolist()]
     file = out / "mixed0" / "2._images.webp"
@@ -76,9 +74,9 @@ def test_the_sheet_is_the_entry_s_and_has_a_tile_for_each_image(
     assert check_site(out) == []
 
 
-def test_what_goes_together_is_named_in_all_three_layers(built: tuple[Path, dict[str, Any]], store: Store) -> None:
-    out, record = built
-    arrays = arrays_of(store, record, 1)
+def test_what_goes_together_is_named_in_all_three_layers(built: Built) -> None:
+    out, images = built
+    arrays = images[1]
     data = json.loads((out / "mixed2" / "4.json").read_text())
     row = arrays["channels"].tolist().index(4)
     for kind, layer in (("with", "mixed2"), ("before", "mixed0")):
@@ -93,9 +91,8 @@ def test_what_goes_together_is_named_in_all_three_layers(built: tuple[Path, dict
     assert [one["channel"] for one in below["mixed2"]] == likely.tolist()
 
 
-def test_the_data_of_a_channel_have_every_number(built: tuple[Path, dict[str, Any]], store: Store) -> None:
-    out, record = built
-    arrays = arrays_of(store, record, 0)
+def test_the_data_of_a_channel_have_every_number(built: Built) -> None:
+    out, (arrays, _) = built
     images = json.loads((out / "mixed0" / "1.json").read_text())["images"]
     assert (images["count"], images["grid"], images["sheet"]) == (IMAGES, list(GRID), "mixed0/1._images.webp")
     assert sum(images["histogram"]) == IMAGES
@@ -107,11 +104,9 @@ def test_the_data_of_a_channel_have_every_number(built: tuple[Path, dict[str, An
     assert json.loads((out / "mixed0" / "6.json").read_text())["images"] is None  # it failed: there is no picture
 
 
-def test_the_page_among_images_names_the_nearest_channels_of_each_label(
-    built: tuple[Path, dict[str, Any]], store: Store
-) -> None:
-    out, record = built
-    arrays = arrays_of(store, record, 1)
+def test_the_page_among_images_names_the_nearest_channels_of_each_label(built: Built) -> None:
+    out, images = built
+    arrays = images[1]
     page = out / "mixed2" / "near.html"
     said = text(page)
     assert page.read_text().count('<circle class="image') == IMAGES

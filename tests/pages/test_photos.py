@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from atlas.errors import SiteError
-from atlas.pages import images
+from atlas.pages import build, images
 from atlas.pages.addresses import all_addresses, check_names, folders
 from atlas.pages.check import check_site
 from atlas.pages.images import RAMP, SHADES, map_sheet
@@ -183,8 +183,11 @@ def test_every_file_has_a_known_address_and_all_are_in_the_sitemap(
 
 
 @pytest.mark.slow
-def test_the_same_bytes_from_one_process_and_from_two(make_atlas: Make, store: Store, tmp_path: Path) -> None:
-    layers = {"mixed0": 200, "mixed1": 200}
+def test_the_same_bytes_from_one_process_and_from_two(
+    make_atlas: Make, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "APART", 50)
+    layers = {"mixed0": 30, "mixed1": 30}
     record = make_atlas(store, layers=layers, recipes=("main",), distinct=2, side=8, photos=NAMES)
     steps: list[tuple[int, int]] = []
     one = write_atlas(record, store, tmp_path / "one", progress=lambda *step: steps.append(step))

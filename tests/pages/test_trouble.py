@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def flip(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
 
 
+def make_two(make_atlas: Make, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A small and a large atlas in one store, where what was found of the large one's channels stands for both."""
+    return make_atlas(store, layers={"mixed0": 2}, **SITE), make_atlas(store, layers={"mixed0": 5}, **SITE)
+
+
 @pytest.fixture
 def small(make_atlas: Make, store: Store) -> dict[str, Any]:
     return make_atlas(store, layers={"mixed0": 2}, **SITE)
@@ -37,11 +43,27 @@ def large(make_atlas: Make, store: Store) -> dict[str, Any]:
     return make_atlas(store, layers={"mixed0": 5}, **SITE)
 
 
+@dataclass(frozen=True)
+class Two:
+    """A small and a large atlas, and what the small one's site is when nothing goes wrong."""
+
+    small: dict[str, Any]
+    large: dict[str, Any]
+    fresh: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def fresh(make_atlas: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("fresh")
+    store = Store(str(folder / "store"))
+    small, _ = make_two(make_atlas, store)
+    write_atlas(small, store, folder / "out")
+    return contents(folder / "out")
+
+
 @pytest.fixture
-def fresh(small: dict[str, Any], store: Store, tmp_path: Path) -> dict[str, str]:
-    """What the small site is when nothing goes wrong."""
-    write_atlas(small, store, tmp_path / "fresh")
-    return contents(tmp_path / "fresh")
+def two(make_atlas: Make, store: Store, fresh: dict[str, str]) -> Two:
+    return Two(*make_two(make_atlas, store), fresh)
 
 
 @pytest.fixture
@@ -70,28 +92,21 @@ def stop(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     ids=["first", "over-a-site"],
 )
 def test_what_is_not_known_to_be_written_is_never_removed(
-    small: dict[str, Any],
-    large: dict[str, Any],
-    store: Store,
-    tmp_path: Path,
-    fresh: dict[str, str],
-    stop: Callable[..., None],
-    first: bool,
-    error: BaseException,
+    two: Two, store: Store, tmp_path: Path, stop: Callable[..., None], first: bool, error: BaseException
 ) -> None:
     out = tmp_path / "out"
     if not first:
-        write_atlas(small, store, out)
-    stop(large, out, 30 if first else 8, error)
+        write_atlas(two.small, store, out)
+    stop(two.large, out, 30 if first else 8, error)
     assert (out / "mixed0/3.webp").exists()  # written, and then replaced by somebody
     names = ["sitemap.xml", "pictures.zip", "mixed0/3.html", "mixed0/3.webp", "_/thumbs/mixed0/4.webp"]
     for name in names:
         (out / name).write_text("mine")
-    written = write_atlas(small, store, out)
+    written = write_atlas(two.small, store, out)
     assert {name: (out / name).read_text() for name in names} == dict.fromkeys(names, "mine")
     assert {"mixed0/3.webp", "_/thumbs/mixed0/4.webp"} <= set(written.strange) <= set(names)
-    assert contents(out).keys() - set(names) == fresh.keys()
-    assert fresh.items() <= contents(out).items()
+    assert contents(out).keys() - set(names) == two.fresh.keys()
+    assert two.fresh.items() <= contents(out).items()
 
 
 def test_a_file_of_somebody_s_in_the_way_is_one_sentence_and_stays(
@@ -150,30 +165,24 @@ def test_what_a_power_cut_leaves_is_nobody_s(
 
 @pytest.mark.parametrize("data", [lambda data: b"", lambda data: b"\0" * len(data)], ids=["empty", "zeros"])
 def test_what_a_power_cut_leaves_goes_with_what_is_no_longer_wanted(
-    small: dict[str, Any],
-    large: dict[str, Any],
-    store: Store,
-    tmp_path: Path,
-    fresh: dict[str, str],
-    stop: Callable[..., None],
-    data: Callable[[bytes], bytes],
+    two: Two, store: Store, tmp_path: Path, stop: Callable[..., None], data: Callable[[bytes], bytes]
 ) -> None:
     out = tmp_path / "out"
-    stop(large, out, 40, KeyboardInterrupt())
+    stop(two.large, out, 40, KeyboardInterrupt())
     lose(out, data)
-    assert write_atlas(small, store, out).strange == ()
-    assert contents(out) == fresh
+    assert write_atlas(two.small, store, out).strange == ()
+    assert contents(out) == two.fresh
 
 
 def test_a_power_cut_as_the_first_build_begins_leaves_a_folder_that_can_be_used(
-    small: dict[str, Any], store: Store, tmp_path: Path, fresh: dict[str, str]
+    two: Two, store: Store, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     (out / "_").mkdir(parents=True)
     for name in (FILES, COPY, JOURNAL):
         (out / name).write_bytes(b"\0" * 20)
-    write_atlas(small, store, out)
-    assert contents(out) == fresh
+    write_atlas(two.small, store, out)
+    assert contents(out) == two.fresh
 
 
 FILES_OF_ALL_KINDS = ["index.html", "mixed0/0.html", "mixed0/0.json", "mixed0/0.webp", "_/thumbs/mixed0/1.webp"]
@@ -241,40 +250,31 @@ def test_every_damage_of_a_list_is_found(tmp_path: Path, damage: Callable[[bytes
     assert listing.read_listing(tmp_path) is None
 
 
-def test_a_damaged_list_is_made_anew(
-    small: dict[str, Any], large: dict[str, Any], store: Store, tmp_path: Path, fresh: dict[str, str]
-) -> None:
+def test_a_damaged_list_is_made_anew(two: Two, store: Store, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    write_atlas(large, store, out)
+    write_atlas(two.large, store, out)
     whole = contents(out)
     (out / FILES).unlink()
     assert check_site(out) == [f"{FILES}: the list of files is damaged or gone; build again"]
-    assert write_atlas(large, store, out).unchanged  # the copy counts
+    assert write_atlas(two.large, store, out).unchanged  # the copy counts
     assert (contents(out), check_site(out)) == (whole, [])
     (out / FILES).write_bytes(b"")
     (out / "mixed0/4.html").write_text("mine")
-    written = write_atlas(small, store, out)
+    written = write_atlas(two.small, store, out)
     assert (written.strange, (out / "mixed0/4.html").read_text()) == (("mixed0/4.html",), "mine")
     for name in (FILES, COPY):  # nothing is known of any file
         (out / name).write_bytes(flip((out / name).read_bytes()))
-    written = write_atlas(small, store, out)
+    written = write_atlas(two.small, store, out)
     assert (written.unchanged, written.changed, written.removed) == (False, 0, 0)
     (out / "mixed0/4.html").unlink()
-    assert contents(out) == fresh
-    assert write_atlas(small, store, out).unchanged
+    assert contents(out) == two.fresh
+    assert write_atlas(two.small, store, out).unchanged
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_lists_of_before_are_read(
-    small: dict[str, Any],
-    large: dict[str, Any],
-    store: Store,
-    tmp_path: Path,
-    fresh: dict[str, str],
-    version: int,
-) -> None:
+def test_lists_of_before_are_read(two: Two, store: Store, tmp_path: Path, version: int) -> None:
     out = tmp_path / "out"
-    write_atlas(large, store, out)
+    write_atlas(two.large, store, out)
     known = json.loads((out / FILES).read_bytes())["files"]
     rows = {name: size if version == 1 else [size, source] for name, (size, _, source) in known.items()}
     (out / COPY).unlink()
@@ -282,11 +282,11 @@ def test_lists_of_before_are_read(
     (out / FILES).write_text(json.dumps({"format": version, "inputs": None, "files": rows | planned}))
     (out / "pictures.zip").write_text("mine")
     (out / "mixed0/4.html").write_text("mine")
-    written = write_atlas(small, store, out)
+    written = write_atlas(two.small, store, out)
     assert written.strange == ("mixed0/4.html",)
     assert written.removed > 8
-    assert contents(out).keys() - fresh.keys() == {"pictures.zip", "mixed0/4.html"}
-    assert contents(out).items() >= fresh.items()
+    assert contents(out).keys() - two.fresh.keys() == {"pictures.zip", "mixed0/4.html"}
+    assert contents(out).items() >= two.fresh.items()
 
 
 def test_a_copy_of_a_site_is_read_once_and_then_trusted(

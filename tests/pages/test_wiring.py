@@ -19,15 +19,36 @@ from atlas.store.entry import Entry
 from atlas.store.store import Store
 
 Make = Callable[..., dict[str, Any]]
+SITE = {"recipes": ("main",), "distinct": 2, "side": 8}
 ROOM = 40  # px of a kernel on its sheet
 
 
+def weights(store: Store, record: dict[str, Any]) -> Entry:
+    """What was read of the weights between the two layers of a record."""
+    return store.get(record["layers"][1]["found"]["weights"]["key"])
+
+
+@pytest.fixture(scope="module")
+def built(make_atlas: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Entry]:
+    """A site of some channels of two layers, only to be read, and what was read of the weights between them."""
+    folder = tmp_path_factory.mktemp("built")
+    store = Store(str(folder / "store"))
+    record = make_atlas(store, **SITE)
+    write_atlas(record, store, folder / "out")
+    return folder / "out", weights(store, record)
+
+
+@pytest.fixture(scope="module")
+def problems(built: tuple[Path, Entry]) -> list[str]:
+    """What is wrong with that site."""
+    return check_site(built[0])
+
+
 @pytest.fixture
-def built(make_atlas: Make, store: Store, tmp_path: Path) -> tuple[Path, Entry, dict[str, Any]]:
-    """A site of some channels of two layers, what was read of the weights between them, and its record."""
-    record = make_atlas(store, recipes=("main",), distinct=2, side=8)
-    write_atlas(record, store, tmp_path / "out")
-    return tmp_path / "out", store.get(record["layers"][1]["found"]["weights"]["key"]), record
+def own(make_atlas: Make, store: Store) -> tuple[Entry, dict[str, Any]]:
+    """A record of the same atlas in a store of the test's own, and what was read of the weights."""
+    record = make_atlas(store, **SITE)
+    return weights(store, record), record
 
 
 def listed(entry: Entry, side: str, channel: int) -> list[list[tuple[int, float]]]:
@@ -58,9 +79,9 @@ def said(element: Any) -> str:
     ],
 )
 def test_numbers_and_links_are_those_of_the_entry(
-    built: tuple[Path, Entry, dict[str, Any]], page: str, side: str, title: str, heads: list[str], other: str
+    built: tuple[Path, Entry], problems: list[str], page: str, side: str, title: str, heads: list[str], other: str
 ) -> None:
-    out, entry, _ = built
+    out, entry = built
     expected = listed(entry, side, int(page.split("/")[1]))
     found = section(out / f"{page}.html")
     assert [said(one) for one in found.iter("h3")] == [title]
@@ -81,19 +102,19 @@ def test_numbers_and_links_are_those_of_the_entry(
             [kernel] = [one for one in inside.iter("img") if "_weights" in one.get("src")]
             assert kernel.get("alt") == f"Weights {'from' if side == 'before' else 'to'} {other}"
             assert all(one.get("loading") == "lazy" for one in inside.iter("img"))
-    assert check_site(out) == []
+    assert problems == []
 
 
-def test_a_channel_that_no_weights_lead_to_has_no_section(built: tuple[Path, Entry, dict[str, Any]]) -> None:
-    out, entry, _ = built
+def test_a_channel_that_no_weights_lead_to_has_no_section(built: tuple[Path, Entry]) -> None:
+    out, entry = built
     assert listed(entry, "before", 3) == [[], []]
     assert section(out / "mixed2" / "3.html") is None
     assert not (out / "mixed2" / "3._weights.webp").exists()
     assert json.loads((out / "mixed2" / "3.json").read_bytes())["weights"] is None
 
 
-def test_the_data_are_those_of_the_entry(built: tuple[Path, Entry, dict[str, Any]]) -> None:
-    out, entry, _ = built
+def test_the_data_are_those_of_the_entry(built: tuple[Path, Entry]) -> None:
+    out, entry = built
     for page, side in (("mixed2/1", "before"), ("mixed2/8", "before"), ("mixed0/4", "after")):
         channel = int(page.split("/")[1])
         told = json.loads((out / f"{page}.json").read_bytes())["weights"]
@@ -135,8 +156,8 @@ def drawn(kernels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("page", ["mixed2/1", "mixed2/2", "mixed2/8", "mixed0/0", "mixed0/6"])
-def test_every_pixel_of_a_sheet_is_a_weight(built: tuple[Path, Entry, dict[str, Any]], page: str) -> None:
-    out, entry, _ = built
+def test_every_pixel_of_a_sheet_is_a_weight(built: tuple[Path, Entry], page: str) -> None:
+    out, entry = built
     side = "before" if page.startswith("mixed2") else "after"
     expected = drawn(entry.artefacts[f"{side}_slices_0"][int(page.split("/")[1])])
     with Image.open(out / f"{page}._weights.webp") as sheet:
@@ -149,10 +170,10 @@ def test_every_pixel_of_a_sheet_is_a_weight(built: tuple[Path, Entry, dict[str, 
 
 
 def test_two_rows_and_a_layer_that_is_not_in_the_atlas(
-    built: tuple[Path, Entry, dict[str, Any]], store: Store, tmp_path: Path
+    own: tuple[Entry, dict[str, Any]], store: Store, tmp_path: Path
 ) -> None:
     """Fed by two layers, one of which the atlas has no more: its channels have numbers and no links."""
-    _, entry, record = built
+    entry, record = own
     more = {f"{name[:-1]}1": array for name, array in entry.artefacts.items()}
     more["before_slices_1"] = -more["before_slices_1"]
     about = {"before": ["gone", "mixed0"], "notes": ["", entry.record["notes"][0]], "scales": [0.5, 0.25]}
@@ -180,9 +201,9 @@ def test_two_rows_and_a_layer_that_is_not_in_the_atlas(
 
 
 def test_more_layers_than_the_page_has_room_for_are_counted(
-    built: tuple[Path, Entry, dict[str, Any]], store: Store, tmp_path: Path
+    own: tuple[Entry, dict[str, Any]], store: Store, tmp_path: Path
 ) -> None:
-    _, entry, record = built
+    entry, record = own
     names = [f"layer{number}" for number in range(ROWS + 3)]
     about = {"before": names, "notes": [""] * len(names), "scales": [0.5] * len(names)}
     more = {f"{name[:-1]}{index}": one for name, one in entry.artefacts.items() for index in range(len(names))}
@@ -199,9 +220,9 @@ def test_more_layers_than_the_page_has_room_for_are_counted(
 
 
 def test_windows_that_are_larger_than_their_room_show_their_middle(
-    built: tuple[Path, Entry, dict[str, Any]], store: Store, tmp_path: Path
+    own: tuple[Entry, dict[str, Any]], store: Store, tmp_path: Path
 ) -> None:
-    _, entry, record = built
+    entry, record = own
     kernels = np.random.default_rng(0).normal(0, 0.2, (288, 2, 5, 45, 3)).astype(np.float16)
     store.put(Entry(entry.key, entry.record, b"", {**entry.artefacts, "before_slices_0": kernels}))
     write_atlas(record, store, tmp_path / "tall")
@@ -214,16 +235,17 @@ def test_windows_that_are_larger_than_their_room_show_their_middle(
 
 
 def test_sheets_are_made_again_when_the_weights_are_others(
-    built: tuple[Path, Entry, dict[str, Any]], store: Store, tmp_path: Path
+    own: tuple[Entry, dict[str, Any]], store: Store, tmp_path: Path
 ) -> None:
-    out, entry, record = built
-    own, below = ((out / f"{page}._weights.webp").read_bytes() for page in ("mixed2/1", "mixed0/1"))
+    (entry, record), out = own, tmp_path / "out"
+    write_atlas(record, store, out)
+    above, below = ((out / f"{page}._weights.webp").read_bytes() for page in ("mixed2/1", "mixed0/1"))
     kernels = {name: -array if "slices" in name else array for name, array in entry.artefacts.items()}
     other = Entry("fe" * 32, entry.record, b"", kernels)
     store.put(other)
     record["layers"][1]["found"]["weights"] = {"key": other.key, "checksum": other.checksum}
     write_atlas(record, store, out)
-    for page, before in (("mixed2/1", own), ("mixed0/1", below)):
+    for page, before in (("mixed2/1", above), ("mixed0/1", below)):
         assert (out / f"{page}._weights.webp").read_bytes() != before
     del record["layers"][1]["found"]["weights"]
     assert write_atlas(record, store, out).removed == 16 + 9

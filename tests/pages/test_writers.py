@@ -74,6 +74,7 @@ def begin(tmp_path: Path, store: Store) -> Iterator[Callable[..., "subprocess.Po
         command.communicate()
 
 
+@pytest.mark.slow
 def test_page_writers_end_with_their_command_and_leave_nothing_that_stays(
     make_atlas: Make, store: Store, tmp_path: Path, begin: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
@@ -98,6 +99,7 @@ def test_page_writers_end_with_their_command_and_leave_nothing_that_stays(
     assert contents(out) == contents(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_several_commands_at_once_write_one_after_the_other(
     make_atlas: Make, store: Store, tmp_path: Path, begin: Callable[..., "subprocess.Popen[str]"]
 ) -> None:

@@ -10,6 +10,12 @@ from atlas.spec.request import Request
 CATALOG = catalog()
 
 
+@pytest.fixture(autouse=True)
+def records(folders: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Keras tells of a network is kept for all these files: asking it takes seconds."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "records"))
+
+
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., Request]:
     """Read a configuration given as text."""

@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path):
         read_class_names(tmp_path, 3)
 
 
-CLASSIFIER = "network: vgg16\nweights: random\nclasses: true\nlayers: [block1_conv1]\n"
+CLASSIFIER = "network: vgg19\nweights: random\nclasses: true\nlayers: [block1_conv1]\n"  # as sea-cucumber.yaml has
 
 
 def test_a_configuration_names_its_file(tmp_path, read):
