@@ -556,7 +556,7 @@ def test_weights_come_when_they_are_nearly_seen_each_from_its_place_on_the_sheet
 
 
 # What axe-core finds by colours and by where things stand; its other rules read the marks, the same in every window.
-BY_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]
+BY_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 
 
 def test_everybody_can_use_it(chromium: Browser, site: Path) -> None:
