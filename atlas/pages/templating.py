@@ -4,7 +4,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2 import BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from atlas.errors import SiteError
 from atlas.pages import addresses, words
@@ -13,6 +14,26 @@ from atlas.pages.theme import Theme
 from atlas.pages.tree import Atlas
 
 ORIGINAL = "original"  # a template of one's own extends original/channel.html
+
+
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled in this process: the next atlas has only those compiled that have changed."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, Any]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill in the code of a template, where it is there and of just this source."""
+        source, code = self._kept.get(bucket.key, ("", None))
+        if source == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        self._kept[bucket.key] = bucket.checksum, bucket.code
+
+
+_compiled = _Compiled()
 
 
 def environment(templates: Path, own: Path | None = None) -> Environment:
@@ -28,6 +49,7 @@ def environment(templates: Path, own: Path | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        bytecode_cache=_compiled,
     )
     made.globals["generator"] = GENERATOR
     made.globals["photo_page"] = addresses.photo_page
