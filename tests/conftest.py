@@ -68,10 +68,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="module", autouse=True)
 def memory() -> Iterator[None]:
-    """What files of tests have traced is let go at the end of one of them, when it has become much."""
+    """What files of tests have loaded and traced is let go at the end of one of them, when it has become much."""
     yield
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     if resident > MUCH and "keras" in sys.modules:
+        worker._network.cache_clear()
+        worker._traced.clear()
+        if "atlas.api.ask" in sys.modules:
+            sys.modules["atlas.api.ask"]._kept = None
         sys.modules["keras"].backend.clear_session()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's
