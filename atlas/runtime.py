@@ -37,13 +37,15 @@ def start_tensorflow(threads: int, *, gpu: bool = False) -> None:
 
     ``threads`` is how many threads TensorFlow's operations have: with one per worker the same bytes come out on every
     run. ``gpu`` lets it use the GPUs that it sees. Settings of the environment and of ``keras.json`` do not count.
+    Keras does not see scikit-learn, which it would import for wrappers that nobody needs here: half a second or more.
 
     TensorFlow writes to the process's error stream while it looks for devices; that is kept quiet. Failures of later
     calls are raised all the same.
     """
     if "tensorflow" not in sys.modules:
         of_keras = dict.fromkeys(name for name in os.environ if name.startswith("KERAS_"))
-        _import_tensorflow(threads, gpu, of_keras | PINNED)
+        with _hidden("sklearn"):
+            _import_tensorflow(threads, gpu, of_keras | PINNED)
 
 
 def start_as_guest(threads: int) -> None:
@@ -127,6 +129,19 @@ def safe_paths() -> Iterator[None]:
         yield
     finally:
         _set(kept)
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Whoever imports this module inside the block finds none, unless it is imported already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _import_tensorflow(threads: int, gpu: bool, meanwhile: Mapping[str, str | None]) -> None:

@@ -81,9 +81,13 @@ def left() -> list[int]:
 
 @pytest.fixture(autouse=True)
 def memory(left: list[int]) -> Iterator[None]:
-    """What tests have traced is let go when it has become much: a fifth more than was left the last time."""
+    """What tests have loaded and traced is let go when it has become much: a fifth more than was left the last time."""
     yield
     if _resident() > max(MUCH, 1.2 * left[0]) and "keras" in sys.modules:
+        worker._network.cache_clear()
+        worker._traced.clear()
+        if "atlas.api.ask" in sys.modules:
+            sys.modules["atlas.api.ask"]._kept = None
         sys.modules["keras"].backend.clear_session()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's

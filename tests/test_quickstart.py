@@ -1,18 +1,23 @@
-"""Pictures of the real, embedded network, by the quickstart's own recipe: they show what they should."""
+"""The quickstart, walked, and its pictures of the real, embedded network: they show what they should."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from atlas.ascent.kernel import Kernel
-from atlas.ascent.render import Rendering, render
+from atlas.engine.encode import pixels
 from atlas.networks.load import Network, load
+from atlas.networks.weights import locate
 from atlas.resources import resource
 from atlas.spec.load import load_request
+from atlas.spec.plan import make_plan
+from atlas.store.store import Store
 from tests.spec.conftest import CATALOG
+from tests.walk import walk
 
 ROCKET = Path(__file__).parent / "networks" / "data" / "rocket.webp"
 LAYERS = ("mixed2", "mixed3", "mixed4")
@@ -22,18 +27,34 @@ RECIPES = {layer.facts.name: layer.recipes["main"] for layer in REQUEST.layers}
 CASES = [(layer, channel) for layer in LAYERS for channel in CHANNELS]
 
 
+class Made(NamedTuple):
+    """A picture ``(128, 128, 3) uint8`` and what the store says of it."""
+
+    picture: np.ndarray
+    record: Mapping[str, Any]
+
+
 @pytest.fixture(scope="module")
 def network() -> Network:
     return load(REQUEST.ref)
 
 
 @pytest.fixture(scope="module")
-def made(network: Network) -> dict[tuple[str, int], Rendering]:
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's folder after the whole page: every command worked in its turn."""
+    folder = tmp_path_factory.mktemp("quickstart") / "reader"
+    walk("quickstart", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(walked: Path) -> dict[tuple[str, int], Made]:
     """The quickstart's pictures of the first two channels of three layers."""
-    found = {}
-    for layer in LAYERS:
-        for rendering in render(Kernel(network, layer, RECIPES[layer]), CHANNELS):
-            found[layer, rendering.channel] = rendering
+    store, found = Store(walked / ".atlas"), {}
+    for group, job in make_plan(REQUEST, locate(REQUEST.ref).digest).jobs():
+        if (group.layer.name, job.channel) in CASES:
+            entry = store.get(job.key)
+            found[group.layer.name, job.channel] = Made(pixels(entry.picture), entry.record)
     return found
 
 
@@ -55,12 +76,16 @@ def test_the_quickstart_s_recipe_is_the_one_meant():
     assert {(recipe.size, recipe.steps, recipe.base) for recipe in RECIPES.values()} == {(128, 64, "default")}
 
 
+def test_every_command_of_the_page_works_in_its_turn(walked):
+    assert (walked / "site" / "quickstart" / "mixed4" / "1.html").is_file()
+
+
 @pytest.mark.parametrize(("layer", "channel"), CASES)
 def test_the_channel_is_activated(made, layer, channel):
-    rendering = made[layer, channel]
-    assert rendering.state == "activated"
-    assert rendering.score["end"] > 2 * max(rendering.score["start"], rendering.score["grey"])
-    assert rendering.maximum["end"] > 0
+    record = made[layer, channel].record
+    assert record["state"] == "activated"
+    assert record["score"]["end"] > 2 * max(record["score"]["start"], record["score"]["grey"])
+    assert record["max"]["end"] > 0
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -140,12 +140,12 @@ def _axes(vectors: np.ndarray, count: int) -> np.ndarray:
 
 def _layout(own: np.ndarray) -> np.ndarray:
     """Where each picture lies in the plane ``(n, 2)``, near those like it; begins with two principal components."""
-    from sklearn.manifold import TSNE
-
     components = _axes(own - own.mean(0), 2)
     count, spread = len(own), float(components[:, 0].std())
     if count < FEWEST or spread == 0:
         return components
+    from sklearn.manifold import TSNE  # here, because it takes most of a second
+
     start = components / spread * 1e-4  # small, as van der Maaten and Hinton begin
     perplexity = min(PERPLEXITY, (count - 1) / 3)
     return np.asarray(TSNE(perplexity=perplexity, init=start, random_state=SEED, n_jobs=1).fit_transform(own))

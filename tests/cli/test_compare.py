@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import PIL.Image
 import pytest
 
 from atlas.engine.fetch import fetch
+from tests.engine.processes import run_here
 
 CONFIG = """
 title: Toy
@@ -32,18 +34,29 @@ def config(toy: Path, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def theirs(shell, config, tmp_path) -> Path:
-    """Pictures by others: of both layers some of the atlas's own, one that is no image, and one of another size."""
-    assert shell("build", config).code == 0
-    folder = tmp_path / "theirs"
+@pytest.fixture(scope="module")
+def built(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a build of the configuration, and in ``theirs`` pictures by others: of both layers some of the
+    atlas's own, one that is no image, and one of another size."""
+    root = tmp_path_factory.mktemp("built")
+    (root / "toy.yaml").write_text(CONFIG.format(toy=toy))
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_here(patch, root, "build", "toy.yaml", "--quiet") == 0
+    folder = root / "theirs"
     folder.mkdir()
     for layer, channel, name in [("first", 1, "first_ch1"), ("both", 4, "both_ch4"), ("both", 5, "both_ch6")]:
-        with PIL.Image.open(tmp_path / "site" / "toy" / layer / f"{channel}.webp") as image:
+        with PIL.Image.open(root / "site" / "toy" / layer / f"{channel}.webp") as image:
             image.convert("RGB").resize((64, 64)).save(folder / f"{name}.png")
     (folder / "both_ch7.png").write_text("no picture")
     (folder / "remarks.png").write_bytes((folder / "both_ch4.png").read_bytes())
-    return folder
+    return root
+
+
+@pytest.fixture
+def theirs(built: Path, config: Path, tmp_path: Path) -> Path:
+    """The pictures by others, in a copy of the folder that was built."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "theirs"
 
 
 def test_it_answers_with_verdicts_and_numbers_and_shows_both(shell, config, theirs):

@@ -99,14 +99,6 @@ def test_a_second_build_of_an_own_network(shell, config, tmp_path):
     assert_a_second_build_is_quick(tmp_path, "toy.yaml", "5")
 
 
-def test_nothing_is_written_to_the_error_stream_by_those_below(config, tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-m", "atlas", "build", "toy.yaml"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert "\x1b" not in run.stdout
-
-
 def read(reader: int) -> bytes:
     """What has been written to a terminal; nothing once its program has closed it."""
     if not select.select([reader], [], [], 0.1)[0]:
@@ -155,7 +147,7 @@ def test_bars_on_a_terminal_that_is_left_as_it_was(config, tmp_path, terminal):
     assert "\x1b" not in last.removeprefix("\x1b[K")
 
 
-def test_json_through_a_pipe_can_be_cut_short(config, tmp_path):
+def test_json_through_a_pipe_can_be_cut_short_and_nothing_below_writes_to_the_error_stream(config, tmp_path):
     command = f"{sys.executable} -m atlas build toy.yaml --json | head -n 1"
     run = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert json.loads(run.stdout)["event"] == "batch"

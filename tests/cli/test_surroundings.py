@@ -48,6 +48,7 @@ def astray(tmp_path: Path) -> tuple[Path, dict[str, str]]:
         (folder / f"{name}.py").write_text(f"open({str(tmp_path / ('ran-' + name))!r}, 'w')\n")
     (home / "keras.json").write_text(json.dumps(KERAS_JSON))
     own = {"KERAS_HOME": str(home), "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
+    own["XDG_CACHE_HOME"] = str(tmp_path / "nothing kept")  # so that another process is asked about the network
     return folder, {**{name: value for name, value in os.environ.items() if name[:3] != "TF_"}, **own, **ASTRAY}
 
 
@@ -57,6 +58,8 @@ def test_a_build_among_settings_and_modules_of_others(shell, toy, tmp_path, astr
     command = [sys.executable, "-m", "atlas", "build", "toy.yaml", "--workers", "1"]
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+    assert "\x1b" not in run.stdout
+    assert list((tmp_path / "nothing kept").rglob("*.json"))
     assert not list(tmp_path.glob("ran-*"))
     assert list((tmp_path / "tmp").rglob("*")) == []  # TensorFlow's __autograph_generated_file, most of all
     write_config(tmp_path, toy)

@@ -9,6 +9,7 @@ from atlas.networks.weights import locate
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Job, identify, job_key
 from atlas.spec.recipe import Recipe
+from tests.engine.processes import STEPS, contents, run_here, write_config
 
 RECIPE = Recipe(size=32, steps=4)
 
@@ -33,3 +34,13 @@ def batch(toy_ref: NetworkRef, tmp_path: Path) -> Callable[..., Batch]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The site of a build of STEPS that nothing happened to, in one process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_config(folder, toy, STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_here(patch, folder, "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
+    return contents(folder / "site")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from atlas.cli import main
+from atlas.networks.record import record
 
 CONFIG = """
 network: {toy}
@@ -21,10 +22,15 @@ recipes: {{main: {{size: 32, steps: {steps}}}}}
 compute: {{workers: 2, batch: 2}}
 """
 PICTURES = 8 + 24
+STEPS = 100  # so many that a build takes some seconds when its workers are up
 
 
 def write_config(folder: Path, toy: Path, steps: int = 4) -> Path:
-    """A configuration of 32 pictures, in 16 batches for two workers."""
+    """A configuration of 32 pictures, in 16 batches for two workers.
+
+    What Keras tells of the network is kept in the cache folder: no build starts a process that imports Keras to ask.
+    """
+    record(str(toy))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "toy.yaml"
     path.write_text(CONFIG.format(toy=toy, steps=steps))

@@ -14,6 +14,7 @@ import pytest
 from atlas.engine.pools import LOST
 from tests.engine.processes import (
     PICTURES,
+    STEPS,
     below,
     contents,
     entries,
@@ -26,7 +27,6 @@ from tests.engine.processes import (
 )
 
 pytestmark = pytest.mark.slow
-STEPS = 100
 
 
 @pytest.fixture
@@ -57,36 +57,34 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         yield address, [*workers, scheduler]
 
 
-def test_a_cluster_makes_the_same_site_also_when_a_worker_is_killed(cluster, toy, tmp_path, monkeypatch):
-    address, workers = cluster
-    for name in ("here", "there"):
-        write_config(tmp_path / name, toy, STEPS)
-    assert run_here(monkeypatch, tmp_path / "here", "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
-    there = tmp_path / "there"
-    build = start(there, "build", "toy.yaml", "--backend", "dask", "--scheduler", address)
+@contextlib.contextmanager
+def building(folder: Path, toy: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A build on a cluster in mid-way."""
+    write_config(folder, toy, STEPS)
+    build = start(folder, "build", "toy.yaml", "--backend", "dask", *arguments)
     try:
-        assert wait_for(lambda: entries(there) >= 4, 120)
-        os.kill(workers[0].pid, signal.SIGKILL)
-        out, said = build.communicate(timeout=180)
+        assert wait_for(lambda: entries(folder) >= 4, 120)
+        yield build
     finally:
         build.kill()
+
+
+def test_a_cluster_makes_the_same_site_without_a_worker_and_one_sentence_without_its_scheduler(
+    cluster, toy, tmp_path, undisturbed
+):
+    """Each is killed in the middle of a build, the scheduler in that of the next."""
+    address, (worker, _, scheduler) = cluster
+    with building(tmp_path / "first", toy, "--scheduler", address) as build:
+        worker.kill()
+        out, said = build.communicate(timeout=180)
     assert (build.returncode, said) == (0, "")
     assert made_or_found(out) == PICTURES
-    assert contents(there / "site") == contents(tmp_path / "here" / "site")
-
-
-def test_a_scheduler_that_is_killed_in_mid_build_is_one_sentence(cluster, toy, tmp_path):
-    address, (*_, scheduler) = cluster
-    write_config(tmp_path, toy, STEPS)
-    build = start(tmp_path, "build", "toy.yaml", "--backend", "dask", "--scheduler", address)
-    try:
-        assert wait_for(lambda: entries(tmp_path) >= 4, 120)
+    assert contents(tmp_path / "first" / "site") == undisturbed
+    with building(tmp_path / "next", toy, "--scheduler", address) as build:
         scheduler.kill()
         _, said = build.communicate(timeout=120)
-    finally:
-        build.kill()
     assert (build.returncode, said.splitlines()) == (2, [f"atlas: {LOST}"])
-    assert 4 <= entries(tmp_path) < PICTURES
+    assert 4 <= entries(tmp_path / "next") < PICTURES
 
 
 def test_a_cluster_for_this_run_alone(toy, tmp_path):
@@ -98,15 +96,10 @@ def test_a_cluster_for_this_run_alone(toy, tmp_path):
 
 
 def test_ctrl_c_on_a_cluster_for_this_run_finishes_what_is_in_flight(toy, tmp_path):
-    write_config(tmp_path, toy, STEPS)
-    build = start(tmp_path, "build", "toy.yaml", "--backend", "dask")
-    try:
-        assert wait_for(lambda: entries(tmp_path) >= 4, 120)
+    with building(tmp_path, toy, "--workers", "1") as build:
         started = below(build.pid)
         os.killpg(build.pid, signal.SIGINT)
         _, said = build.communicate(timeout=60)
-    finally:
-        build.kill()
     assert build.returncode == 130
     assert [line.split(":")[1].strip() for line in said.splitlines()] == ["interrupted", "interrupted"]
     assert 4 <= entries(tmp_path) < PICTURES

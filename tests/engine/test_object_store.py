@@ -3,18 +3,13 @@
 import threading
 
 from atlas.store.store import Store
-from tests.engine.processes import PICTURES, contents, run_here, start, wait_for, write_config
-
-STEPS = 100
+from tests.engine.processes import PICTURES, STEPS, contents, run_here, start, wait_for, write_config
 
 
-def test_worker_processes_and_an_object_store_make_the_same_site(s3, toy, tmp_path, monkeypatch):
-    """Also when the store does not answer for some seconds while they work."""
-    for name in ("here", "there"):
-        write_config(tmp_path / name, toy, STEPS)
-    assert run_here(monkeypatch, tmp_path / "here", "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
-    there = tmp_path / "there"
-    build = start(there, "build", "toy.yaml", "--store", s3.address)
+def test_worker_processes_and_an_object_store_make_the_same_site(s3, toy, tmp_path, undisturbed):
+    """Also when the store does not answer for some seconds while it works."""
+    write_config(tmp_path, toy, STEPS)
+    build = start(tmp_path, "build", "toy.yaml", "--store", s3.address)
     try:
         assert wait_for(lambda: len(list(Store(s3.address).entries())) >= 2, 120)
         s3.server.pause()
@@ -25,8 +20,8 @@ def test_worker_processes_and_an_object_store_make_the_same_site(s3, toy, tmp_pa
         build.kill()
     assert (build.returncode, said) == (0, "")
     assert f"{PICTURES} pictures rendered, 0 were cached" in out
-    assert contents(there / "site") == contents(tmp_path / "here" / "site")
-    assert not (there / ".atlas").exists()
+    assert contents(tmp_path / "site") == undisturbed
+    assert not (tmp_path / ".atlas").exists()
 
 
 def test_memory_is_for_one_process(toy, tmp_path, monkeypatch, capfd):

@@ -18,6 +18,7 @@ from atlas.spec.plan import make_plan
 from atlas.store.store import Store
 from tests.engine.processes import (
     PICTURES,
+    STEPS,
     below,
     contents,
     entries,
@@ -31,8 +32,6 @@ from tests.engine.processes import (
     write_config,
 )
 from tests.spec.conftest import CATALOG
-
-STEPS = 100  # so many that a build takes some seconds when its workers are up
 
 
 def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
@@ -77,23 +76,15 @@ def test_as_many_workers_as_asked_or_one_for_the_threads_of_each(monkeypatch: py
     assert worker_count(Compute(threads_per_worker=16)) == 1
 
 
-@pytest.fixture(scope="module")
-def undisturbed(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The site of a build that nothing happened to, in one process."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    write_config(folder, toy, STEPS)
-    with pytest.MonkeyPatch.context() as patch:
-        assert run_here(patch, folder, "build", "toy.yaml", "--backend", "sequential", "--quiet") == 0
-    return contents(folder / "site")
-
-
 @pytest.fixture
-def building(toy: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A build in mid-way: both workers are up, some pictures are made, most are not."""
+def building(toy: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A build in mid-way: its workers, two where a test asks for no other number, are up, and some pictures are made,
+    most are not."""
+    count = getattr(request, "param", 2)
     write_config(tmp_path, toy, STEPS)
-    build = start(tmp_path, "build", "toy.yaml")
+    build = start(tmp_path, "build", "toy.yaml", "--workers", str(count))
     try:
-        assert wait_for(lambda: entries(tmp_path) >= 2 and len(workers(build.pid)) == 2, 90)
+        assert wait_for(lambda: entries(tmp_path) >= 2 and len(workers(build.pid)) == count, 90)
         yield build
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -113,6 +104,7 @@ def assert_the_next_build_goes_on(
     assert temporaries(folder) == []
 
 
+@pytest.mark.parametrize("building", [1], indirect=True)
 def test_killed_in_mid_build_nothing_lives_on_and_the_next_build_ends_the_same(
     building, tmp_path, monkeypatch, capfd, undisturbed
 ):
@@ -141,6 +133,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_writes_pages(building, tmp_path, 
     assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)
 
 
+@pytest.mark.parametrize("building", [1], indirect=True)
 def test_ctrl_c_twice_is_now(building, tmp_path, monkeypatch, capfd, undisturbed):
     started = below(building.pid)
     os.killpg(building.pid, signal.SIGINT)

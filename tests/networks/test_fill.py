@@ -240,8 +240,11 @@ def test_draws_keep_the_variance(layer: keras.Layer, fan_in: int) -> None:
 
 
 def test_draws_are_the_same_in_another_process_after_other_networks() -> None:
+    """A process of atlas's own, in which nothing has imported scikit-learn, and everybody can."""
     code = (
-        "import hashlib, sys; from atlas.networks.load import load; from atlas.spec.facts import NetworkRef;"
+        "import hashlib, importlib.util, sys; from atlas.runtime import start_tensorflow; start_tensorflow(1);"
+        "assert 'sklearn' not in sys.modules; assert importlib.util.find_spec('sklearn');"
+        "from atlas.networks.load import load; from atlas.spec.facts import NetworkRef;"
         "[load(NetworkRef(name, 'random', seed=4)) for name in sys.argv[1:]];"
         "model = load(NetworkRef('mobilenetv3small', 'random', seed=4)).model;"
         "print(hashlib.sha256(b''.join(v.numpy().tobytes() for v in model.weights)).hexdigest())"

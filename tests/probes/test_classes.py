@@ -197,10 +197,15 @@ def branched(layer: str = "") -> Any:
     return model
 
 
+@pytest.fixture(scope="module")
+def network_of_branches(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return saved(tmp_path_factory.mktemp("branches"), branched())
+
+
 @pytest.mark.parametrize("layer", WIDTHS)
-def test_slopes_through_all_that_networks_are_made_of(tmp_path: Path, layer: str) -> None:
-    network, pictures, channels = saved(tmp_path, branched()), drawn(3, 16), [0, 3, 2]
-    found = of_all(raised(network, layer, pictures, channels, k=7))
+def test_slopes_through_all_that_networks_are_made_of(network_of_branches: Network, layer: str) -> None:
+    pictures, channels = drawn(3, 16), [0, 3, 2]
+    found = of_all(raised(network_of_branches, layer, pictures, channels, k=7))
     exact = precise(branched(layer))
     shifts = STEP * np.eye(WIDTHS[layer])[channels][:, None, None]
     more, less = (np.asarray(exact([pictures / 255.0, shift])) for shift in (shifts, -shifts))
@@ -277,15 +282,15 @@ def test_layers_and_channels_that_there_are_not_are_refused(digits: Digits) -> N
 
 
 def test_the_picture_of_a_digit_is_called_that_digit(digits: Digits) -> None:
-    """Most of the ten pictures that raise one class each, by a quick recipe without transforms."""
-    pictures = []
-    for digit in range(10):
+    """Most of five pictures that raise one class each, by a quick recipe without transforms."""
+    pictures, digits_shown = [], range(0, 10, 2)
+    for digit in digits_shown:
         recipe = Recipe(size=32, steps=24, transforms=(), objective=Class(index=digit))
         [rendering] = render(Kernel(digits.network, "classes", recipe), [0])
         pictures.append(rendering.picture)
     found = named(digits.network, pictures, k=1)
     assert found is not None
-    assert (found.classes[:, 0] == np.arange(10)).sum() >= 8
+    assert (found.classes[:, 0] == np.array(digits_shown)).sum() >= 4
 
 
 def test_a_network_of_keras_with_random_weights() -> None:
