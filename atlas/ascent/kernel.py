@@ -18,6 +18,7 @@ from atlas.ascent import optimizers, transforms
 from atlas.ascent.objectives import Looked, look
 from atlas.ascent.parameterization import Picture, PixelPicture, parameterization
 from atlas.ascent.starts import photo
+from atlas.networks.compiled import compiled
 from atlas.networks.cut import Cut
 from atlas.networks.load import Network
 from atlas.spec.facts import Preprocessing
@@ -115,12 +116,12 @@ class Stage:
         self._ascended = self._ascent  # in plain arithmetic a part of the loop, where it rounds as outside of a graph
         if recipe.arithmetic != "plain":
             self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
-        self._steps = _compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
+        self._steps = compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
 
     @functools.cached_property
     def _measure(self) -> Any:
         pictures = tf.TensorSpec([None, *[self.picture.size] * 2, 3], tf.uint8)
-        return _compiled(self._measured, tf.TensorSpec([None], tf.int32), pictures)
+        return compiled(self._measured, tf.TensorSpec([None], tf.int32), pictures)
 
     def begin(self, starts: np.ndarray) -> Climb:
         """Where the ascent begins, from parameters ``(n, *shape) float32``."""
@@ -159,8 +160,8 @@ class Stage:
             looked = look(recipe.terms, self.cut, self.cut.see(picture), channels, recipe.repeats, beside)
             return looked.target, looked.score, looked.field
 
-        compiled = tf.function(seen, jit_compile=True, autograph=False) if recipe.arithmetic == "xla" else seen
-        return lambda *given: Looked(*compiled(*given))
+        run = tf.function(seen, jit_compile=True, autograph=False) if recipe.arithmetic == "xla" else seen
+        return lambda *given: Looked(*run(*given))
 
     def _beside(self, channels: Any) -> list[Any]:
         """The photos that the objective looks at, ``(n, s, s, 3)`` each, in the network's range."""
@@ -269,10 +270,6 @@ class Kernel:
     def traces(self) -> int:
         """How often TensorFlow traced: for each size its steps, and for the last what is measured."""
         return sum(stage.traces for stage in self.stages)
-
-
-def _compiled(function: Callable[..., Any], *signature: Any) -> Any:
-    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ itself, the moment they are made, and answers with states only, no pixels.
 """
 
 import functools
+import gc
 import importlib.metadata
 import os
 import signal
@@ -269,6 +270,7 @@ def traced(setting: Setting, what: Hashable, make: Callable[["Network"], T]) -> 
     else:
         while len(_traced) >= KERNELS_KEPT:
             del _traced[next(iter(_traced))]
+            gc.collect()  # graphs refer to themselves, and hold weights
         _traced[what] = make(of)
     found: T = _traced[what]
     return found

@@ -2,10 +2,11 @@
 
 A batch norm at inference is a factor and an offset for each channel, so it goes into the kernel and the bias of the
 convolution before it. An average over neighbours changes places with the 1x1 convolution behind it, which has fewer
-channels to average. Kernels become constants of the compiled graph, which lets the convolution library arrange them
-once instead of at every step.
+channels to average. Small kernels become constants of the compiled graph, which lets the convolution library arrange
+them once instead of at every step. Large ones are given to it: it would keep several copies of every constant.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import numpy as np
 from atlas.networks.graph import Graph, Node
 
 FEW = 4  # channels of an input that is a picture
+LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: eight late layers of VGG19 took 7 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +44,20 @@ class Convolution:
         made = tf.nn.bias_add(made, tf.constant(self.bias))
         return self.pool([made]) if self.pool else made
 
+    @functools.cached_property
+    def _kernel(self) -> Any:
+        return _held(self.kernel)
+
+    @functools.cached_property
+    def _by_channel(self) -> Any:
+        """The kernel of each channel that is made, ``(made, given, taps)``."""
+        height, width, depth, made = self.kernel.shape
+        return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
+
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
 
-        return tf.nn.conv2d(given, tf.constant(self.kernel), self.strides, self.padding, dilations=self.dilations)
+        return tf.nn.conv2d(given, self._kernel, self.strides, self.padding, dilations=self.dilations)
 
     def _of_few(self, given: Any) -> Any:
         """The convolution of a picture, whose gradient is computed for a block of neighbours at once.
@@ -81,17 +93,26 @@ class Convolution:
         """
         import tensorflow as tf
 
-        height, width, depth, made = self.kernel.shape
+        height, width, depth, _ = self.kernel.shape
         taps = height * width
-        kernels = tf.constant(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, taps))
-        shape = tf.shape(given)
-        products = tf.matmul(tf.reshape(given, [shape[0], -1, depth]), tf.gather(kernels, channels))  # (n, h w, taps)
+        shape, kernels = tf.shape(given), tf.gather(self._by_channel, channels)
+        products = tf.matmul(tf.reshape(given, [shape[0], -1, depth]), kernels)  # (n, h w, taps)
         products = tf.ensure_shape(tf.reshape(products, [*tf.unstack(shape[:3]), taps]), [*given.shape[:3], taps])
         places = np.eye(taps, dtype=np.float32).reshape(height, width, taps, 1)
         if taps > 1 or self.strides != (1, 1):
             products = tf.nn.conv2d(products, places, self.strides, self.padding, dilations=self.dilations)
         products += tf.gather(tf.constant(self.bias), channels)[:, None, None, None]
         return (self.pool([products]) if self.pool else products)[..., 0]
+
+
+def _held(array: np.ndarray) -> Any:
+    """An array for graphs: itself, of which each makes a constant, or where it is large one tensor for all of them."""
+    import tensorflow as tf
+
+    if array.nbytes < LARGE:
+        return array
+    with tf.init_scope():  # outside of the graph that is being traced
+        return tf.constant(array)
 
 
 class _Reads(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 from atlas.errors import NetworkError
 from atlas.networks import archive, foreign, reasons
 from atlas.networks import describe as describing
+from atlas.networks.compiled import compiled
 from atlas.networks.graph import Graph, Value, flatten, inner
 from atlas.networks.record import Record
 from atlas.networks.seen import Seen
@@ -109,7 +110,7 @@ def _refusal(graph: Graph, values: Sequence[Value], size: tuple[int, int]) -> Ex
 
     given = tf.TensorSpec((2, *size, graph.shape[2]), tf.float32)
     try:
-        outputs = tf.function(look, autograph=False).get_concrete_function(given).structured_outputs
+        outputs = compiled(look, given).structured_outputs
     except Exception as error:  # whatever a layer raises when a size does not fit it
         return error
     return ValueError(f"nothing is left of {size[0]} x {size[1]}") if any(0 in one.shape for one in outputs) else None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atlas.errors import NetworkError
+from atlas.networks.compiled import compiled
 
 if TYPE_CHECKING:
     from atlas.networks.load import Network
@@ -130,14 +131,13 @@ def _looked(look: Callable[..., Any], rows: Iterable[tuple[Any, ...]], classes: 
     """What ``look`` makes of rows, each a picture and what belongs to it: ``(n, classes) float32``, by one trace."""
     import tensorflow as tf
 
-    compiled, found, left = None, [np.zeros((0, classes), np.float32)], iter(rows)
+    run, found, left = None, [np.zeros((0, classes), np.float32)], iter(rows)
     while some := list(islice(left, TOGETHER)):
         filled = [*some, *some[-1:] * (TOGETHER - len(some))]
         columns = [tf.constant(np.stack(column)) for column in zip(*filled, strict=True)]
-        if compiled is None:
-            signature = map(tf.TensorSpec.from_tensor, columns)
-            compiled = tf.function(look, autograph=False).get_concrete_function(*signature)
-        found.append(compiled(*columns).numpy()[: len(some)])
+        if run is None:
+            run = compiled(look, *map(tf.TensorSpec.from_tensor, columns))
+        found.append(run(*columns).numpy()[: len(some)])
     return np.concatenate(found)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.networks.compiled import compiled
+
 if TYPE_CHECKING:
     from atlas.networks.cut import Cut
 
@@ -119,13 +121,12 @@ def responses(cut: "Cut", pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
         seen = cut.see(tf.cast(shown, tf.float32) / 255.0)
         return [tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2]) for sight in cut.sights]
 
-    compiled, found, left = None, [], iter(pictures)
+    run, found, left = None, [], iter(pictures)
     while some := list(islice(left, TOGETHER)):
         filled = np.stack([*some, *some[-1:] * (TOGETHER - len(some))])
-        if compiled is None:  # for the one size that all have: some layers ask for it
-            given = tf.TensorSpec([None, *filled.shape[1:]], tf.uint8)
-            compiled = tf.function(means, input_signature=[given], autograph=False).get_concrete_function()
-        found.append([one.numpy()[: len(some)] for one in compiled(tf.constant(filled))])
+        if run is None:  # for the one size that all have: some layers ask for it
+            run = compiled(means, tf.TensorSpec([None, *filled.shape[1:]], tf.uint8))
+        found.append([one.numpy()[: len(some)] for one in run(tf.constant(filled))])
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 

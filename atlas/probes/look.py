@@ -9,6 +9,7 @@ import numpy as np
 
 from atlas.images.folders import Source
 from atlas.images.loader import UnfitError, open_image
+from atlas.networks.compiled import compiled
 
 if TYPE_CHECKING:
     from atlas.networks.cut import Cut
@@ -122,18 +123,19 @@ class Probe:
 
         self.cuts, self.exemplars = cuts, exemplars
         self._grids: dict[str, tuple[int, int]] = {}  # noted when the graph is traced
-        shape = tf.TensorSpec([TOGETHER, size, size, 3], tf.uint8)
-        self._look = tf.function(self._seen, input_signature=[shape], autograph=False)
+        self._look = compiled(self._seen, tf.TensorSpec([TOGETHER, size, size, 3], tf.uint8))
 
     def look(self, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, dict[str, Looked]]:
         """The indices ``(n,)`` of the images that came, and what each layer makes of them, by its name."""
+        import tensorflow as tf
+
         layers: dict[str, _Layer] = {}
         indices: list[np.ndarray] = []
         count = 0
         for some, pixels in batches:
             filled = np.concatenate([pixels, *[pixels[-1:]] * (TOGETHER - len(pixels))])
             sights = (sight for cut in self.cuts for sight in cut.sights)
-            for sight, found in zip(sights, self._look(filled), strict=True):
+            for sight, found in zip(sights, self._look(tf.constant(filled)), strict=True):
                 maps, *rows = (np.asarray(array)[: len(some)] for array in found)
                 if sight.layer not in layers:
                     _, height, width, channels = maps.shape

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas.networks.compiled import compiled
 from atlas.probes.likeness import TOGETHER
 from atlas.spec.slots import Rotate, Scale, Shift
 
@@ -46,7 +47,7 @@ def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, chann
         tf.TensorSpec([None], tf.int32),
         tf.TensorSpec([6], tf.float32),
     )
-    compiled = tf.function(own, input_signature=given, autograph=False).get_concrete_function()
+    run = compiled(own, *given)
     scores, ways = np.zeros(len(pictures), np.float32), [tf.constant(one) for one in moves(side)]
     for first in range(0, len(pictures), TOGETHER):
         some = np.arange(first, min(first + TOGETHER, len(pictures)))
@@ -55,6 +56,6 @@ def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, chann
             tf.constant(np.stack([pictures[row] for row in filled])),
             tf.constant(np.asarray(channels, np.int32)[filled]),
         )
-        found = np.mean([compiled(*batch, one).numpy() for one in ways], axis=0)
+        found = np.mean([run(*batch, one).numpy() for one in ways], axis=0)
         scores[some] = found[: len(some)]
     return scores
