@@ -109,8 +109,9 @@ REAL = [("inceptionv3", "mixed0"), ("inceptionv3", "mixed4"), ("vgg19", "block2_
 
 @pytest.fixture(scope="module")
 def elsewhere(toy):
-    """The hashes that another process finds, by network and layer, each network in its turn."""
-    asked = [[str(toy), "both", [13, 7, 20]], *([network, layer, [13, 7, 20]] for network, layer in REAL)]
+    """The hashes that another process finds, by network and layer: of real ones the deepest, each in its turn."""
+    deepest = [("inceptionv3", "mixed4"), ("vgg19", "block3_conv4")]
+    asked = [[network, layer, [13, 7, 20]] for network, layer in [(str(toy), "both"), *deepest]]
     command = [sys.executable, "-m", "tests.ascent.other_process", json.dumps(asked)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout.splitlines()[-1])
@@ -127,7 +128,8 @@ def test_a_picture_is_the_same_alone_in_every_batch_and_in_another_process(netwo
     assert found(channels[::-1]) == together
     assert found([20]) == {20: together[20]}
     assert found([7, 8, 3]) | together == found([8]) | together
-    assert elsewhere[network, layer] == {str(channel): together[channel] for channel in channels[1:4]}
+    if (network, layer) in elsewhere:
+        assert elsewhere[network, layer] == {str(channel): together[channel] for channel in channels[1:4]}
 
 
 def test_a_settled_image_stops_for_itself_alone(toy_network):
@@ -176,11 +178,10 @@ OBJECTIVES = [
 ]
 
 
-# Every objective under both optimizers and two parameterizations, every parameterization under both optimizers.
+# Every objective, and twice every parameterization under both optimizers.
 TRIED = [
-    (PARAMETERIZATIONS[(number + shift) % 5], objective, optimizer)
+    (PARAMETERIZATIONS[number % 5], objective, (Adam(), Ascent())[number % 2])
     for number, objective in enumerate(OBJECTIVES)
-    for shift, optimizer in enumerate((Adam(), Ascent()))
 ]
 
 
@@ -361,7 +362,7 @@ CROPPED = (Pad(pixels=4), RandomCrop(first=0.5, last=0.5, pixels=40), Noise())
         ((), "signed", "fast"),
         (TURNED, "own", "fast"),
         (TURNED, "signed", "xla"),
-        (CROPPED, "own", "xla"),
+        (CROPPED, "own", "fast"),
         (CROPPED, "signed", "fast"),
     ],
 )
