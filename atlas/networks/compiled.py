@@ -7,9 +7,9 @@ from typing import Any
 def compiled(function: Callable[..., Any], *signature: Any) -> Any:
     """A function, traced now for the types and shapes of ``signature`` (``tf.TensorSpec``, also in tuples).
 
-    In a graph, ``tf.custom_gradient`` puts each gradient into a registry of the process, which would hold on to the
-    graph with the weights in it for ever: up to 150 MB for each late layer of VGG19. Once a graph is traced its
-    gradients are part of it, so what was put there meanwhile is taken out.
+    In a graph, ``tf.custom_gradient`` puts each gradient into a registry of the process, which never lets go of it, nor
+    of the graph and its weights. Once a graph is traced its gradients are part of it, so what was put there meanwhile is
+    taken out.
     """
     import tensorflow as tf
     from tensorflow.python.framework.ops import gradient_registry

@@ -17,7 +17,7 @@ import numpy as np
 from atlas.networks.graph import Graph, Node
 
 FEW = 4  # channels of an input that is a picture
-LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: eight late layers of VGG19 took 7 GB
+LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: with them all layers of VGG19 took 7 GB
 
 
 @dataclass(frozen=True, eq=False)
