@@ -70,6 +70,8 @@ class Watched:
             self.faults.append(f"failed: {request.url}: {request.failure}")
 
     def name(self) -> str:
+        """Folder and file of the page, once its scripts have run and hear keys."""
+        self.tab.wait_for_load_state("load")
         return "/".join(self.tab.url.split("/")[-2:])
 
     def pictures_shown(self) -> bool:
