@@ -22,9 +22,13 @@ SWITCHES = re.compile(  # other names with TF_ are Terraform's, or change no num
 HARMLESS = re.compile(r"TF_USE_LEGACY_KERAS|\w*(VERBOSE|LOG|DUMP|LIMIT)\w*")
 AS_USUAL = {"TF2_BEHAVIOR": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}  # values that are TensorFlow's own
 LIBRARIES = "--xla_gpu_cuda_data_dir="  # the one flag of XLA that names a place and changes no number
+# Convolutions by oneDNN, which give an image the same bytes in every batch. TensorFlow leaves them to Eigen, which does
+# not, on processors without certain instructions.
+ONEDNN: dict[str, str | None] = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 PINNED: dict[
     str, str | None
 ] = {  # while TensorFlow and Keras are imported; in no folder Keras finds no keras.json, and writes none
+    **ONEDNN,
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": os.devnull,
     "TF_USE_LEGACY_KERAS": "0",
@@ -57,7 +61,7 @@ def start_as_guest(threads: int) -> None:
         return
     environment = dict(os.environ)
     try:
-        _import_tensorflow(threads, False, {})
+        _import_tensorflow(threads, False, ONEDNN)
     except Exception as error:  # TensorFlow imports Keras, which raises whatever a keras.json makes it raise
         raise _unloadable(error) from error
     finally:

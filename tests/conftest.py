@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 os.environ["HOME"] = tempfile.mkdtemp(prefix="atlas-home-")  # the user's own may be missing, or say much
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
+os.environ.update(
+    TF_CPP_MIN_LOG_LEVEL="2",
+    TF_NUM_INTRAOP_THREADS="1",
+    TF_NUM_INTEROP_THREADS="1",
+    OMP_NUM_THREADS="1",
+    TF_ENABLE_ONEDNN_OPTS="1",
+)
 
 import pytest
 from hypothesis import settings

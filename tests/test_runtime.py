@@ -248,3 +248,21 @@ def test_a_process_of_the_users_own_is_left_as_it_was(toy, tmp_path):
     )
     made = atlas.maximize(toy, "both", 3, weights="random:1", preprocessing="tf", size=32, steps=4)
     assert run.stdout.split() == [hashlib.sha256(made.picture.tobytes()).hexdigest(), "True"], run.stderr
+
+
+STARTED = """
+from atlas.runtime import {start}
+{start}(1)
+from tensorflow.python.util import _pywrap_util_port
+print(_pywrap_util_port.IsMklEnabled())
+"""
+
+
+@pytest.mark.parametrize("start", ["start_tensorflow", "start_as_guest"])
+def test_convolutions_are_onednn_s_on_every_processor(start):
+    """TensorFlow asks the processor whether they are; Eigen's round otherwise with the size of the batch."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    run = subprocess.run(
+        [sys.executable, "-c", STARTED.format(start=start)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "True"

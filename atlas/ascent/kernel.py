@@ -257,7 +257,7 @@ class Kernel:
         self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
         self.recipe = recipe
         self.frame_every = frame_every
-        self.smallest_batch = smallest_batch(self.cut)
+        self.smallest_batch = 1 if recipe.arithmetic == "plain" else smallest_batch(self.cut)
         self.stages = [Stage(self.cut, recipe, size, frame_every) for size in octave_sizes(recipe)]
 
     @functools.cached_property

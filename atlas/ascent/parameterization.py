@@ -200,7 +200,14 @@ def coloured(values: Any, decorrelate: bool) -> Any:
     values = tf.transpose(values, [0, 2, 3, 1])
     if values.shape[3] == 1:
         return values * LIGHT if decorrelate else values
-    return tf.einsum("nhwc,dc->nhwd", values, tf.constant(COLOURS)) if decorrelate else values
+    if not decorrelate:
+        return values
+    count, height, width, _ = tf.unstack(tf.shape(values))
+    flat = tf.reshape(
+        values, [count, height * width, 3]
+    )  # a product for each image: one for all rounds with their number
+    mixed = tf.matmul(flat, tf.broadcast_to(COLOURS, [count, 3, 3]), transpose_b=True)
+    return tf.ensure_shape(tf.reshape(mixed, [count, height, width, 3]), values.shape)
 
 
 def as_complex(parts: Any) -> Any:

@@ -87,7 +87,10 @@ def _rank(rendering: Rendering) -> tuple[int, float]:
 
 
 def _batch(kernel: Kernel, channels: Sequence[int], attempt: int) -> list[Rendering]:
+    """One attempt at each channel: all together, or in plain arithmetic one by one, as a loop outside of a graph."""
     recipe, layer = kernel.recipe, kernel.cut.layer
+    if recipe.arithmetic == "plain" and len(channels) > 1:
+        return [rendering for channel in channels for rendering in _batch(kernel, [channel], attempt)]
     seeds = {channel: seed_of(recipe, layer, channel, attempt) for channel in channels}
     images = [
         prepare(kernel, channel, seed_of(recipe, layer, channel, attempt, repeat))

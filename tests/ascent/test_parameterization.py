@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -198,3 +202,19 @@ def test_a_network_of_one_input_channel_gets_pictures_in_grey(tmp_path):
             (picture,) = made.pictures
             assert (picture == picture[..., :1]).all()
             assert picture.std() > 0
+
+
+MIXED = """
+import numpy as np, tensorflow as tf
+from atlas.ascent.parameterization import coloured
+values = np.random.default_rng(0).standard_normal((8, 3, 32, 32), np.float32)
+whole = coloured(values, True).numpy()
+print(all((coloured(values[:n], True).numpy() == whole[:n]).all() for n in range(1, 8)))
+"""
+
+
+def test_colours_are_the_same_in_every_batch_without_avx_512():
+    """There oneDNN's product of two matrices rounds its last rows otherwise."""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    run = subprocess.run([sys.executable, "-c", MIXED], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True"
