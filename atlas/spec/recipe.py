@@ -24,6 +24,7 @@ from atlas.spec.slots import (
     Parameterization,
     Pixel,
     RandomCrop,
+    Roll,
     Rotate,
     Scale,
     Settle,
@@ -83,7 +84,7 @@ class Recipe(Frozen):
     repeats: int = Field(1, ge=1, le=16)
     seed: int = Field(0, ge=0, lt=2**63)
     start: PathText = "noise"
-    fill: Literal["reflect", "grey"] = "reflect"
+    fill: Literal["reflect", "wrap", "grey"] = "reflect"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
     arithmetic: Literal["fast", "plain", "mixed", "xla"] = "fast"
@@ -189,6 +190,8 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         slot, photo = self.parameterization, self.start not in STARTS
+        if any(isinstance(one, Roll) for one in self.transforms[1:]):
+            raise ValueError("expected roll before the other transforms, and once")
         if not isinstance(slot, Pixel) and self.start == "noise-caffe":
             raise ValueError("expected start: noise-caffe with parameterization pixel only")
         if isinstance(slot, Fourier) and slot.contrast is not None and self.start == "black":
