@@ -22,13 +22,13 @@ class Draws(NamedTuple):
 
     ``maps (steps, 6) float32`` take a pixel of what the network sees to its place in the picture, ``(a x + b y + c,
     d x + e y + f)``, counted from the corner; ``rolls (steps, 2) int32`` are the pixels by which the picture was turned
-    before that, down and across; ``seeds (steps, 2) int32`` are those of the noise. They are zero where nothing rolls
-    or is noise.
+    before that, down and across; ``seeds (steps, 2) int32`` are those of the noise. Both are asked for only where a
+    transform rolls or is noise.
     """
 
     maps: Any
-    rolls: Any
-    seeds: Any
+    rolls: Any = None
+    seeds: Any = None
 
     def of(self, steps: slice) -> "Draws":
         """The draws of some of the steps."""

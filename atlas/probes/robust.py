@@ -36,7 +36,7 @@ def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, chann
 
     def own(shown: Any, numbers: Any, one: Any) -> Any:
         plain = tf.cast(shown, tf.float32) / 255.0
-        moved = apply(MOVES, "grey", plain, Draws(tf.broadcast_to(one, [tf.shape(shown)[0], 6]), None, None))
+        moved = apply(MOVES, "grey", plain, Draws(tf.broadcast_to(one, [tf.shape(shown)[0], 6])))
         seen, sight = cut.see(moved), cut.main
         means = tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2])
         return tf.gather(means, numbers, axis=1, batch_dims=1)
