@@ -19,12 +19,11 @@ def resample(picture: Any, maps: Any, seen: int, fill: str, grey: float = 0.5, r
     picture mirrored at its edge, ``wrap``, the other side of the torus, or ``grey``, whose value is given. The gradient
     goes back through the inverse map: none to pixels that were not seen, and none by way of what lies beyond the edge.
     """
-    resampler = _resampler(int(picture.shape[1]), seen, fill, grey)
-    return resampler(picture, maps) if rolls is None else resampler(picture, maps, rolls)
+    return _resampler(int(picture.shape[1]), seen, fill, grey)(picture, maps, *([] if rolls is None else [rolls]))
 
 
 @functools.lru_cache(maxsize=16)
-def _resampler(side: int, seen: int, fill: str, grey: float) -> Callable[[Any, Any], Any]:
+def _resampler(side: int, seen: int, fill: str, grey: float) -> Callable[..., Any]:
     def forward(picture: Any, maps: Any, *rolls: Any) -> Any:
         return _sampled(_rolled(picture, *rolls), maps, seen, fill, grey)
 
@@ -37,7 +36,7 @@ def _resampler(side: int, seen: int, fill: str, grey: float) -> Callable[[Any, A
         made = tf.ensure_shape(there(picture, maps, *rolls), [None, seen, seen, 3])
         return made, lambda upstream: (back(upstream, maps, *rolls), *[None] * (1 + len(rolls)))
 
-    return cast(Callable[[Any, Any], Any], tf.custom_gradient(resampled))
+    return cast(Callable[..., Any], tf.custom_gradient(resampled))
 
 
 def _rolled(image: Any, rolls: Any = None) -> Any:

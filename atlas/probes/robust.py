@@ -21,7 +21,8 @@ def moves(side: int) -> np.ndarray:
     """The maps ``(DRAWS, 6) float32`` by which every picture of ``side`` pixels is moved, the same for all."""
     from atlas.ascent.transforms import draw
 
-    return draw(MOVES, side, DRAWS, np.random.default_rng(SEED)).maps
+    maps: np.ndarray = draw(MOVES, side, DRAWS, np.random.default_rng(SEED)).maps
+    return maps
 
 
 def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, channels: Sequence[int]) -> np.ndarray:

@@ -43,7 +43,8 @@ def fullness(pictures: np.ndarray) -> np.ndarray:
     quarter = pictures.shape[1] // 4
     middle = change[:, quarter:-quarter, quarter:-quarter].mean(axis=(1, 2))
     sides = (change[:, 1:][:, :FRAME], change[:, -FRAME:], change[:, :, 1:][:, :, :FRAME], change[:, :, -FRAME:])
-    return np.stack([side.mean(axis=(1, 2)) for side in sides], axis=1) / np.maximum(middle, 1e-6)[:, None]
+    found: np.ndarray = np.stack([side.mean(axis=(1, 2)) for side in sides], axis=1) / np.maximum(middle, 1e-6)[:, None]
+    return found
 
 
 def in_holes(pictures: np.ndarray) -> np.ndarray:
@@ -84,7 +85,7 @@ def from_nature(pictures: np.ndarray) -> np.ndarray:
         np.log2((amplitude * frequency)[:, (frequency >= low) & (frequency < high)].mean(axis=1) + 1e-9)
         for low, high in itertools.pairwise(edges)
     ]
-    return np.std(levels, axis=0)
+    return np.asarray(np.std(levels, axis=0))
 
 
 def colour_spread(pictures: np.ndarray) -> float:
