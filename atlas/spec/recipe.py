@@ -62,12 +62,12 @@ class Recipe(Frozen):
     ``start`` is what the ascent begins from: ``noise``; ``noise-caffe`` (noise with VGG's means taken off, which the
     first clip turns into almost pure black and white); ``grey-noise`` (grey with a trace of noise); ``grey``;
     ``black``; or the path of a photo, of which the picture is then an accentuation. ``fill`` is what lies beyond the
-    picture's edge when a transform looks there: the picture ``reflect``ed, its other side (``wrap``), or ``grey``. ``input`` ``own`` feeds the network through its own preprocessing;
-    ``signed`` feeds it the picture scaled to [-1, 1], whatever the network was trained on, as the tutorial does.
-    ``rounding`` is how values become 8 bits. ``arithmetic`` is how the network is computed: ``fast`` leaves out what
-    the picture does not need and fuses what it can; ``plain`` takes each layer as it stands, which reproduces the
-    pixels of another program; ``mixed`` is ``fast`` in 16 bits where that is safe; ``xla`` is ``fast`` compiled by
-    XLA.
+    picture's edge when a transform looks there: the picture ``reflect``ed, its other side (``wrap``), or ``grey``.
+    ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the picture scaled to [-1,
+    1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values become 8 bits.
+    ``arithmetic`` is how the network is computed: ``fast`` leaves out what the picture does not need and fuses what it
+    can; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
+    in 16 bits where that is safe; ``xla`` is ``fast`` compiled by XLA.
     """
 
     base: str = "default"
