@@ -105,17 +105,17 @@ def sheets(out: Path, names: tuple[str, str], workers: int) -> None:
     order = pairs(channels)
     (out / "sheets").mkdir(exist_ok=True)
     for begin in range(0, len(order), LINES):
-        rows = [
-            (number, *(picture(pair, name) for name in (names if pair.first else names[::-1])))
-            for number, pair in enumerate(order[begin : begin + LINES], start=begin + 1)
-        ]
+        rows = []
+        for number, pair in enumerate(order[begin : begin + LINES], start=begin + 1):
+            left, right = (picture(pair, name) for name in (names if pair.first else names[::-1]))
+            rows.append((number, left, right))
         sheet(rows).save(out / "sheets" / f"{begin // LINES + 1:02}.png")
     key = {"recipes": names, "pairs": [vars(pair) for pair in order]}
     (out / "key.json").write_text(json.dumps(key))
 
 
 def preferred(order: list[Pair], answers: dict[int, str]) -> dict[tuple[str, str, int], float]:
-    """Of each channel that was judged in both orders: 1 where the first recipe was preferred, 0.5 where that flipped."""
+    """Of each channel judged in both orders: 1 where the first recipe was preferred, 0.5 where the verdict flipped."""
     votes: dict[tuple[str, str, int], list[bool]] = {}
     for number, pair in enumerate(order, start=1):
         if number in answers:

@@ -33,7 +33,7 @@ def test_each_pair_comes_in_both_orders_at_drawn_places(blind: ModuleType) -> No
 
 
 def test_a_verdict_that_flips_with_the_order_counts_half(blind: ModuleType) -> None:
-    """One reader takes the first recipe for channel 1, the second for 2, always the left one for 3; the rest is open."""
+    """A reader takes the first recipe for channel 1, the second for 2, always the left for 3; the rest is open."""
     order, answers = blind.pairs(CHANNELS), {}
     for number, pair in enumerate(order, start=1):
         if pair.network == "vgg16":
