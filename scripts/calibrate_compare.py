@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from quality import NETWORK, SIDE, render_layer
+from quality import SIDE, render_layer
 
 from atlas.runtime import start_tensorflow
+from atlas.spec.facts import NetworkRef
 from atlas.spec.recipes import RECIPES
 
+NETWORK = NetworkRef("inceptionv3", "embedded")
 LAYERS = {"mixed2": 288, "mixed3": 768, "mixed4": 768}
 CHANNELS = (21, 21, 22)  # of each layer
 SEEDS = {"ours": 0, "theirs": 1000}
@@ -55,7 +57,7 @@ def main() -> None:
     out, work = str(given.out), Parallel(n_jobs=given.workers, backend="loky", batch_size=1)
     recipe = RECIPES["lucid"].model_copy(update={"size": SIDE})
     work(
-        delayed(render_layer)(name, recipe.model_copy(update={"seed": seed}), layer, channels.tolist(), out)
+        delayed(render_layer)(NETWORK, name, recipe.model_copy(update={"seed": seed}), layer, channels.tolist(), out)
         for name, seed in SEEDS.items()
         for layer, channels in cases().items()
     )

@@ -1,20 +1,24 @@
-"""Compare recipes over 64 channels of mixed0 to mixed4 of the embedded InceptionV3, by what their pictures excite.
+"""Compare recipes by what their pictures excite and how they look, over 64 channels of an embedded network.
 
-    python scripts/quality.py OUT [--recipes default,lucid,tutorial] [--workers 2] [--probes FILE.npz]
+    python scripts/quality.py OUT [--network inceptionv3] [--recipes default,lucid,tutorial] [--workers 2]
+        [--probes FILE.npz]
 
 Prints tables as Markdown and writes contact sheets and ``results.json`` into OUT. The pictures of a recipe lie there
 too, so that a recipe is rendered once however often the tables are made.
 
 The *robust score* of a picture is that of ``atlas.probes.robust``: the mean over 16 fixed draws (scale 0.95 to 1.05,
-rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Selectivity*
-is the rank of its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and
-recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps
-times the pixels that the network sees.
+rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Six views* is
+the geometric mean of that score over the picture as it is, with itself mirrored and wrapped around it, and at 0.67,
+0.84 and 1.2 of its side, each over that of the recipe ``--against``, whose dead channels are left out. *Selectivity* is
+the rank of its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and
+recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps times
+the pixels that the network sees. How pictures look is defined in ``scripts/peers/eye.py``.
 """
 
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +31,33 @@ from atlas.spec.facts import NetworkRef
 from atlas.spec.recipe import Recipe
 from atlas.spec.recipes import RECIPES
 
-NETWORK = NetworkRef("inceptionv3", "embedded")
-LAYERS = ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4")
+sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
+import eye
+
+LAYERS = {
+    "inceptionv3": ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4"),
+    "vgg16": (
+        "block2_conv2",
+        "block3_conv1",
+        "block3_conv3",
+        "block4_conv1",
+        "block4_conv3",
+        "block5_conv1",
+        "block5_conv3",
+    ),
+}
 CHANNELS = 64
 SIDE = 128
 FLOOR = 1e-3
 
 
-def cases() -> dict[str, list[int]]:
+def cases(ref: NetworkRef) -> dict[str, list[int]]:
     """The channels of each layer: as many of each as it goes, evenly spread."""
     from atlas.networks.catalog import facts
 
-    known, result = facts(NETWORK), {}
-    for index, name in enumerate(LAYERS):
-        count = CHANNELS // len(LAYERS) + (index < CHANNELS % len(LAYERS))
+    known, layers, result = facts(ref), LAYERS[ref.network], {}
+    for index, name in enumerate(layers):
+        count = CHANNELS // len(layers) + (index < CHANNELS % len(layers))
         layer = known.layer(name)
         assert layer is not None
         result[name] = [int(channel) for channel in np.linspace(0, layer.channels - 1, count).round()]
@@ -61,7 +78,7 @@ def recipes(names: list[str]) -> dict[str, Recipe]:
     return {name: sized[name] for name in names}
 
 
-def render_layer(name: str, recipe: Recipe, layer: str, channels: list[int], out: str) -> None:
+def render_layer(ref: NetworkRef, name: str, recipe: Recipe, layer: str, channels: list[int], out: str) -> None:
     """Render one layer's channels under one recipe into ``OUT/name-layer.npz``, unless they lie there."""
     place = Path(out) / f"{name}-{layer}.npz"
     if place.exists():
@@ -71,37 +88,43 @@ def render_layer(name: str, recipe: Recipe, layer: str, channels: list[int], out
     from atlas.ascent.render import render
     from atlas.networks.load import load
 
-    kernel = Kernel(load(NETWORK), layer, recipe)
+    kernel = Kernel(load(ref), layer, recipe)
     made = render(kernel, channels)
     np.savez_compressed(
         place, pictures=np.stack([one.picture for one in made]), states=np.array([one.state for one in made])
     )
 
 
-def judge_layer(names: list[str], layer: str, channels: list[int], out: str, probes: np.ndarray) -> dict[str, Any]:
-    """Robust scores, ranks and colours of the pictures of one layer by recipe."""
+def judge_layer(
+    ref: NetworkRef, names: list[str], layer: str, channels: list[int], out: str, probes: np.ndarray
+) -> dict[str, Any]:
+    """Robust scores in six views, ranks and looks of the pictures of one layer by recipe."""
     start_tensorflow(1)
     from atlas.networks.load import load
     from atlas.probes.likeness import responses
     from atlas.probes.robust import robust_scores
 
-    cut = load(NETWORK).cut(layer)
+    cut = load(ref).cut(layer)
     pictures = {name: np.load(Path(out) / f"{name}-{layer}.npz")["pictures"] for name in names}
     own = np.arange(len(channels)), channels
     result: dict[str, Any] = {}
     plain = {name: responses(cut, some)[0] for name, some in pictures.items()}
-    others = [np.load(place)["pictures"] for name in names for place in sorted(Path(out).glob(f"{name}-mixed?.npz"))]
+    others = [np.load(place)["pictures"] for name in names for place in sorted(Path(out).glob(f"{name}-*.npz"))]
     everything = np.concatenate([responses(cut, some)[0] for some in [*others, probes] if len(some)])
     mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-6
     for name, some in pictures.items():
         z = (plain[name] - mean) / deviation
         values = some / 255.0
         result[name] = {
-            "score": robust_scores(cut, some, channels).tolist(),
+            "score": [robust_scores(cut, seen, channels).tolist() for seen in eye.views(some).values()],
             "rank": (z > z[own][:, None]).sum(axis=1).tolist(),
             "colour": values.mean(axis=(1, 2)).tolist(),
             "deviation": values.std(axis=(1, 2, 3)).tolist(),
             "saturated": ((some <= 0) | (some >= 255)).mean(axis=(1, 2, 3)).tolist(),
+            "fullness": eye.fullness(some).tolist(),
+            "holes": eye.in_holes(some).tolist(),
+            "spectrum": eye.from_nature(some).tolist(),
+            "spread": [eye.colour_spread(some)],
         }
     return result
 
@@ -112,36 +135,51 @@ def sound(colour: np.ndarray, deviation: np.ndarray, saturated: np.ndarray) -> n
     return ~tinted & (deviation >= 0.2) & (saturated < 0.02)
 
 
-def tables(judged: dict[str, dict[str, Any]], made: dict[str, Recipe]) -> list[str]:
-    """The figures as lines of Markdown; the first recipe is held against the others."""
+def tables(judged: dict[str, dict[str, Any]], made: dict[str, Recipe], against: str) -> list[str]:
+    """The figures as lines of Markdown: scores over those of one recipe, looks, scores by layer."""
     joined = {
-        name: {key: np.concatenate([np.array(layer[name][key]) for layer in judged.values()]) for key in found}
-        for name, found in next(iter(judged.values())).items()
+        name: {key: _joined(judged, name, key) for key in found} for name, found in next(iter(judged.values())).items()
     }
-    floored = {name: np.maximum(found["score"], FLOOR) for name, found in joined.items()}
-    first = next(iter(made))
+    alive = joined[against]["score"][0] >= FLOOR
+    theirs = np.maximum(joined[against]["score"], FLOOR)
     lines = [
-        "| recipe | steps | sees | cost | robust score | floored | rank, median | rank 0 | sound pictures |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| over {against} | steps | sees | cost | {' | '.join(eye.VIEWS)} | six views | rank, median | rank 0 |",
+        "|---|---|---|---|" + "---|" * len(eye.VIEWS) + "---|---|---|",
     ]
     for name, recipe in made.items():
         found = joined[name]
-        good = sound(found["colour"], found["deviation"], found["saturated"])
+        each = [geometric(row[alive]) for row in np.maximum(found["score"], FLOOR) / theirs]
         lines.append(
-            f"| {name} | {recipe.steps} | {recipe.seen} px | {cost(recipe) / cost(made[first]):.2f} "
-            f"| {geometric(floored[name]):.2f} | {(found['score'] < FLOOR).sum()} | {np.median(found['rank']):g} "
-            f"| {(found['rank'] == 0).mean():.0%} | {good.mean():.0%} |"
+            f"| {name} | {recipe.steps} | {recipe.seen} px | {cost(recipe) / cost(made[against]):.2f} "
+            f"| {' | '.join(f'{value:.2f}' for value in each)} | {geometric(each):.3f} "
+            f"| {np.median(found['rank']):g} | {(found['rank'] == 0).mean():.0%} |"
         )
-    lines += ["", "| over | " + " | ".join(judged) + " | all |", "|---|" + "---|" * (len(judged) + 1)]
+    lines += [
+        "",
+        "| looks | sound | fullness, four sides | all >= 0.7 | all <= 1.25 | holes | from 1/f | colours |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name in made:
-        if name != first:
-            each = [
-                geometric(np.maximum(layer[first]["score"], FLOOR) / np.maximum(layer[name]["score"], FLOOR))
-                for layer in judged.values()
-            ]
-            every = [*each, geometric(floored[first] / floored[name])]
-            lines.append(f"| {first} / {name} | " + " | ".join(f"{value:.2f}" for value in every) + " |")
+        found = joined[name]
+        good, full = sound(found["colour"], found["deviation"], found["saturated"]), found["fullness"]
+        lines.append(
+            f"| {name} | {good.mean():.0%} | {', '.join(f'{side:.2f}' for side in full.mean(axis=0))} "
+            f"| {(full.min(axis=1) >= 0.7).mean():.0%} | {(full.max(axis=1) <= 1.25).mean():.0%} "
+            f"| {(found['holes'] > 0).mean():.0%} | {found['spectrum'].mean():.2f} | {found['spread'].mean():.2f} |"
+        )
+    lines += ["", "| six views over " + against + " | " + " | ".join(judged) + " |", "|---|" + "---|" * len(judged)]
+    for name in made:
+        each = [
+            geometric(np.maximum(layer[name]["score"], FLOOR) / np.maximum(layer[against]["score"], FLOOR))
+            for layer in judged.values()
+        ]
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in each) + " |")
     return lines
+
+
+def _joined(judged: dict[str, dict[str, Any]], name: str, key: str) -> np.ndarray:
+    """What is known of a recipe's pictures, of all layers after each other; scores are ``(views, n)``."""
+    return np.concatenate([np.array(layer[name][key]) for layer in judged.values()], axis=-1 if key == "score" else 0)
 
 
 def geometric(values: Any) -> float:
@@ -161,23 +199,28 @@ def sheet(names: list[str], layers: dict[str, list[int]], out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare recipes over 64 channels by what their pictures excite.")
     parser.add_argument("out", type=Path, help="folder for pictures, sheets and results.json")
-    parser.add_argument("--recipes", default="default,lucid,tutorial", help="names; the first is held against the rest")
+    parser.add_argument(
+        "--network", choices=LAYERS, default="inceptionv3", help="whose channels, with embedded weights"
+    )
+    parser.add_argument("--recipes", default="default,lucid,tutorial", help="names")
+    parser.add_argument("--against", default="lucid", help="the one that the others are held against")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
     parser.add_argument("--probes", type=Path, help="an .npz whose pictures join the z-scores")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    names, layers = given.recipes.split(","), cases()
+    ref = NetworkRef(given.network, "embedded")
+    names, layers = list(dict.fromkeys([*given.recipes.split(","), given.against])), cases(ref)
     made = recipes(names)
     out = str(given.out)
     work = Parallel(n_jobs=given.workers, backend="loky", batch_size=1)
     order = sorted(((n, r, la, c) for n, r in made.items() for la, c in layers.items()), key=lambda one: -cost(one[1]))
-    work(delayed(render_layer)(*one, out) for one in order)
+    work(delayed(render_layer)(ref, *one, out) for one in order)
     probes = np.load(given.probes)["pictures"] if given.probes else np.zeros((0, SIDE, SIDE, 3), np.uint8)
-    found = work(delayed(judge_layer)(names, layer, channels, out, probes) for layer, channels in layers.items())
+    found = work(delayed(judge_layer)(ref, names, layer, channels, out, probes) for layer, channels in layers.items())
     judged = dict(zip(layers, found, strict=True))
     (given.out / "results.json").write_text(json.dumps(judged))
     sheet(names, layers, given.out)
-    print("\n".join(tables(judged, made)))
+    print("\n".join(tables(judged, made, given.against)))
 
 
 if __name__ == "__main__":

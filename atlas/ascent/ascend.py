@@ -72,10 +72,7 @@ def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray)
     window = recipe.settle.window if recipe.settle else steps
     for first in range(0, steps, window):
         part, batch = slice(first, first + window), going[filled(kernel, len(going))]
-        some = transforms.Draws(
-            np.stack([draws[number].maps[part] for number in batch]),
-            np.stack([draws[number].seeds[part] for number in batch]),
-        )
+        some = transforms.together([draws[number].of(part) for number in batch])
         channels = np.array([images[number].channel for number in batch], np.int32)
         to, done = stage.climb(channels, at.of(batch), some, rates[part], first)
         at.note(going, to)

@@ -110,13 +110,14 @@ class Stage:
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
-        maps, seeds = tf.TensorSpec([None, None, 6], tf.float32), tf.TensorSpec([None, None, 2], tf.int32)
+        two = tf.TensorSpec([None, None, 2], tf.int32)
+        draws = transforms.Draws(tf.TensorSpec([None, None, 6], tf.float32), two, two)
         rates, first = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
         self._update = optimizers.updater(recipe.optimizer, recipe.arithmetic)
         self._ascended = self._ascent  # in plain arithmetic a part of the loop, where it rounds as outside of a graph
         if recipe.arithmetic != "plain":
             self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
-        self._steps = compiled(self._climb, number, shape, memory, best, maps, seeds, rates, first)
+        self._steps = compiled(self._climb, number, shape, memory, best, draws, rates, first)
 
     @functools.cached_property
     def _measure(self) -> Any:
@@ -134,9 +135,9 @@ class Stage:
     ) -> tuple[Climb, Steps]:
         """Ascend ``channels (n,)`` as many steps as there are ``rates``; ``first`` counts the steps done before.
 
-        ``draws`` hold ``maps (n, steps, 6)`` and ``seeds (n, steps, 2)``; n is at least ``smallest_batch``.
+        ``draws`` hold those of each image and step, ``(n, steps, ...)``; n is at least ``smallest_batch``.
         """
-        given = (channels, at.parameters, at.state, at.best, draws.maps, draws.seeds, rates, np.int32(first))
+        given = (channels, at.parameters, at.state, at.best, draws, rates, np.int32(first))
         with arranged(self.recipe.arithmetic):
             made = self._steps(*tf.nest.map_structure(tf.constant, given))
         parameters, state, best, trace, frames = tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
@@ -169,7 +170,7 @@ class Stage:
         return [tf.ensure_shape(tf.broadcast_to(one, shape), [None, *shape[1:]]) for one in self._photos]
 
     def _climb(
-        self, channels: Any, parameters: Any, state: Any, best: Any, maps: Any, seeds: Any, rates: Any, first: Any
+        self, channels: Any, parameters: Any, state: Any, best: Any, draws: Any, rates: Any, first: Any
     ) -> tuple[Any, ...]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
         steps, every = tf.shape(rates)[0], max(self.frame_every, 1)
@@ -179,7 +180,8 @@ class Stage:
         frames = tf.TensorArray(tf.uint8, count, element_shape=[None, *[self.picture.size] * 2, 3])
 
         def step(index: Any, parameters: Any, state: Any, best: Any, trace: Any, frames: Any) -> Any:
-            gradient, traced = self._ascended(parameters, channels, maps[:, index], seeds[:, index])
+            now = transforms.Draws(*(drawn[:, index] for drawn in draws))
+            gradient, traced = self._ascended(parameters, channels, now)
             gradient = tf.ensure_shape(gradient, parameters.shape)
             trace = trace.write(index, traced)
             if best:
@@ -210,14 +212,14 @@ class Stage:
         )
         return parameters, state, best, tf.transpose(trace.stack(), [2, 0, 1]), framed
 
-    def _ascent(self, parameters: Any, channels: Any, maps: Any, seeds: Any) -> tuple[Any, Any]:
+    def _ascent(self, parameters: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any]:
         """The gradient ``(n, *shape)`` of one step, and what is traced of it ``(4, n)``."""
-        photos = [self._moved(one, maps, seeds) for one in self._beside(channels)]  # (n, s', s', 3) each
+        photos = [self._moved(one, draws) for one in self._beside(channels)]  # (n, s', s', 3) each
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
             painted = self.picture.paint(parameters)
             shown = painted if isinstance(self.picture, PixelPicture) else self._ranged(painted)
-            looked = self._seen(self._moved(shown, maps, seeds), channels, *photos)
+            looked = self._seen(self._moved(shown, draws), channels, *photos)
         gradient = tape.gradient(looked.target, parameters)
         spread = [reduce(looked.field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
         return gradient, tf.stack([looked.score, *spread])
@@ -232,10 +234,10 @@ class Stage:
         """Pictures in [0, 1] in the range that is fed to the network."""
         return 2.0 * picture - 1.0 if self.signed else picture
 
-    def _moved(self, picture: Any, maps: Any, seeds: Any) -> Any:
+    def _moved(self, picture: Any, draws: transforms.Draws) -> Any:
         """What the network sees of pictures in its range ``(n, s, s, 3)``: ``(n, s', s', 3)``."""
         slots, fill = self.recipe.transforms, self.recipe.fill
-        return transforms.apply(slots, fill, picture, maps, seeds, 0.0 if self.signed else 0.5)
+        return transforms.apply(slots, fill, picture, draws, 0.0 if self.signed else 0.5)
 
     def _eight_bit(self, picture: Any) -> Any:
         if self.signed and isinstance(self.picture, PixelPicture):

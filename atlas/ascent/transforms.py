@@ -2,38 +2,53 @@
 
 All geometric transforms of a recipe are one affine map, so the picture is resampled once. Maps are made with numpy from
 the job's own draws: a sine of a few numbers in TensorFlow rounds differently with the size of the batch. They are kept
-about the centre of the canvas, where padding and cropping change only the canvas and the rest multiply.
+about the centre of the canvas, where padding and cropping change only the canvas and the rest multiply. A roll, which
+is no such map, comes before it and is a part of the same resampling.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from atlas.ascent.resample import resample
 from atlas.spec.recipe import canvas
-from atlas.spec.slots import Noise, RandomCrop, Rotate, Scale, Shift, Transform
+from atlas.spec.slots import Noise, RandomCrop, Roll, Rotate, Scale, Shift, Transform
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What is random in the steps of one job.
+class Draws(NamedTuple):
+    """What is random in the steps of one job; in the graph of a batch, or of one step, the same with other axes.
 
     ``maps (steps, 6) float32`` take a pixel of what the network sees to its place in the picture, ``(a x + b y + c,
-    d x + e y + f)``, counted from the corner; ``seeds (steps, 2) int32`` are those of the noise.
+    d x + e y + f)``, counted from the corner; ``rolls (steps, 2) int32`` are the pixels by which the picture was turned
+    before that, down and across; ``seeds (steps, 2) int32`` are those of the noise. Both are asked for only where a
+    transform rolls or is noise.
     """
 
-    maps: np.ndarray
-    seeds: np.ndarray
+    maps: Any
+    rolls: Any = None
+    seeds: Any = None
+
+    def of(self, steps: slice) -> "Draws":
+        """The draws of some of the steps."""
+        return Draws(*(drawn[steps] for drawn in self))
+
+
+def together(jobs: Sequence[Draws]) -> Draws:
+    """The draws of n jobs as those of a batch, ``(n, steps, ...)``."""
+    return Draws(*(np.stack(drawn) for drawn in zip(*jobs, strict=True)))
 
 
 def draw(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> Draws:
     """The draws of one job for pictures of ``size`` pixels, one for each step."""
     total = np.tile(np.eye(3), (steps, 1, 1))  # (steps, 3, 3), about the centres
+    rolls = np.zeros((steps, 2), np.int32)
     for index, transform in enumerate(transforms):
         match transform:
+            case Roll():
+                span = round(transform.share * size)
+                rolls = generator.integers(-(span // 2), span - span // 2 + 1, (steps, 2)).astype(np.int32)
             case Shift():
                 x, y = generator.uniform(-transform.pixels, transform.pixels, (2, steps))
                 total = total @ _matrix(1.0, 0.0, -x, 0.0, 1.0, -y)
@@ -53,21 +68,20 @@ def draw(transforms: Sequence[Transform], size: int, steps: int, generator: np.r
     seeds = np.zeros((steps, 2), np.int32)
     if _deviation(transforms):
         seeds = generator.integers(0, 2**31 - 1, (steps, 2)).astype(np.int32)
-    return Draws(_from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2), seeds)
+    return Draws(_from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2), rolls, seeds)
 
 
-def apply(
-    transforms: Sequence[Transform], fill: str, picture: Any, maps: Any, seeds: Any = None, grey: float = 0.5
-) -> Any:
-    """The transformed pictures ``(n, s', s', 3)`` of ``(n, s, s, 3)``, one of ``maps (n, 6)`` for each.
+def apply(transforms: Sequence[Transform], fill: str, picture: Any, draws: Draws, grey: float = 0.5) -> Any:
+    """The transformed pictures ``(n, s', s', 3)`` of ``(n, s, s, 3)``, each by its own of ``draws``, whose arrays have
+    n rows.
 
-    ``fill`` is ``reflect`` or ``grey``, whose value is given. ``seeds (n, 2) int32`` are needed where a transform is
-    noise.
+    ``fill`` is ``reflect``, ``wrap`` or ``grey``, whose value is given.
     """
     if any(not isinstance(one, Noise) for one in transforms):
-        picture = resample(picture, maps, canvas(transforms, picture.shape[1]), fill, grey)
+        rolls = draws.rolls if any(isinstance(one, Roll) for one in transforms) else None
+        picture = resample(picture, draws.maps, canvas(transforms, picture.shape[1]), fill, grey, rolls)
     deviation = _deviation(transforms)
-    return picture + deviation * _noise(seeds, picture.shape[1:]) if deviation else picture
+    return picture + deviation * _noise(draws.seeds, picture.shape[1:]) if deviation else picture
 
 
 def _noise(seeds: Any, shape: Any) -> Any:

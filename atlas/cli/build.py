@@ -46,6 +46,8 @@ def make(prepared: Prepared, watch: Observer) -> None:
         from atlas.pages.write import check_output
 
         check_output(prepared.record(), prepared.request.output, prepared.file)
+        if anew := prepared.anew:
+            watch.say(anew.sentence)
     _finish(prepared, watch, _rendered(prepared, watch), pages=True)
 
 

@@ -43,11 +43,12 @@ def plan(
                 "seconds": group.flop * missing / (speed * count),
             }
         )
-    missing = prepared.missing
+    missing, anew = prepared.missing, prepared.anew
     seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
     if as_json:
         said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
-        typer.echo(json.dumps(said | {"groups": rows}))
+        why = {"made_anew": {"pictures": anew.pictures, "reasons": anew.reasons}} if anew else {}
+        typer.echo(json.dumps(said | why | {"groups": rows}))
         return
     columns = ("layer", "recipe", "size", "steps", "channels", "cached")
     tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
@@ -55,6 +56,8 @@ def plan(
     by = "at the speed of the last build" if measured else "at a guess"
     about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
     typer.echo(f"\n{total}{about}")
+    if anew:
+        typer.echo(anew.sentence)
 
 
 def status(

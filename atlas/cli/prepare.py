@@ -39,6 +39,15 @@ class Prepared:
         return atlas_record(self.request, weights, self.plan, self.outcome, self.build.photos)
 
     @property
+    def anew(self) -> Any:
+        """What the last build of this atlas had and this one renders again, and why; None where nothing is."""
+        from atlas.engine.anew import made_anew
+        from atlas.engine.record import kept_record
+
+        before = kept_record(self.store, self.record(), self.request.output) if self.missing else None
+        return made_anew(before, self.weights.digest, self.plan, self.outcome)
+
+    @property
     def store(self) -> Any:
         """Where results are kept."""
         return self.build.store

@@ -62,6 +62,11 @@ def atlas_record(
     }
 
 
+def kept_record(store: Store, record: dict[str, Any], output: Path) -> dict[str, Any] | None:
+    """The record that ``keep_record`` would replace: of the last build of this atlas, None where there is none."""
+    return _own(store, record, output)[1]
+
+
 def keep_record(store: Store, record: dict[str, Any], output: Path) -> None:
     """Put the record of an atlas into the store, where the one of the same output lies: one that is there is replaced.
 
@@ -69,15 +74,22 @@ def keep_record(store: Store, record: dict[str, Any], output: Path) -> None:
     the digest of the output's place where an output of the same name elsewhere has it. A record of before, which says
     nothing of its place, is taken for this output's when network and title are the same.
     """
+    own, kept = _own(store, record, output)
+    placed = record | {PLACE: _place(store, output)}
+    if kept != placed:
+        store.put_atlas(own, placed)
+
+
+def _own(store: Store, record: dict[str, Any], output: Path) -> tuple[str, dict[str, Any] | None]:
+    """What the record of an atlas is called in the store, and the one that is there."""
     place = _place(store, output)
     name, longer = record["name"], f"{record['name']}-{place[:8]}"
-    kept, own = _kept(store, longer), longer
+    kept = _kept(store, longer)
     if kept is None:
         plain = _kept(store, name)
         if plain is None or plain.get(PLACE) == place or (PLACE not in plain and _same(plain, record)):
-            kept, own = plain, name
-    if kept != record | {PLACE: place}:
-        store.put_atlas(own, record | {PLACE: place})
+            return name, plain
+    return longer, kept
 
 
 def _kept(store: Store, name: str) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ def moves(side: int) -> np.ndarray:
     """The maps ``(DRAWS, 6) float32`` by which every picture of ``side`` pixels is moved, the same for all."""
     from atlas.ascent.transforms import draw
 
-    return draw(MOVES, side, DRAWS, np.random.default_rng(SEED)).maps
+    maps: np.ndarray = draw(MOVES, side, DRAWS, np.random.default_rng(SEED)).maps
+    return maps
 
 
 def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, channels: Sequence[int]) -> np.ndarray:
@@ -31,12 +32,12 @@ def robust_scores(cut: "Cut", pictures: Sequence[np.ndarray] | np.ndarray, chann
     """
     import tensorflow as tf
 
-    from atlas.ascent.transforms import apply
+    from atlas.ascent.transforms import Draws, apply
     from atlas.networks.cut import whole
 
     def own(shown: Any, numbers: Any, one: Any) -> Any:
         plain = tf.cast(shown, tf.float32) / 255.0
-        moved = apply(MOVES, "grey", plain, tf.broadcast_to(one, [tf.shape(shown)[0], 6]))
+        moved = apply(MOVES, "grey", plain, Draws(tf.broadcast_to(one, [tf.shape(shown)[0], 6])))
         seen, sight = cut.see(moved), cut.main
         means = tf.reduce_mean(sight.activate(whole(seen, sight)), axis=[1, 2])
         return tf.gather(means, numbers, axis=1, batch_dims=1)

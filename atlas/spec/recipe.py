@@ -24,6 +24,7 @@ from atlas.spec.slots import (
     Parameterization,
     Pixel,
     RandomCrop,
+    Roll,
     Rotate,
     Scale,
     Settle,
@@ -61,12 +62,12 @@ class Recipe(Frozen):
     ``start`` is what the ascent begins from: ``noise``; ``noise-caffe`` (noise with VGG's means taken off, which the
     first clip turns into almost pure black and white); ``grey-noise`` (grey with a trace of noise); ``grey``;
     ``black``; or the path of a photo, of which the picture is then an accentuation. ``fill`` is what lies beyond the
-    picture's edge when a transform looks there. ``input`` ``own`` feeds the network through its own preprocessing;
-    ``signed`` feeds it the picture scaled to [-1, 1], whatever the network was trained on, as the tutorial does.
-    ``rounding`` is how values become 8 bits. ``arithmetic`` is how the network is computed: ``fast`` leaves out what
-    the picture does not need and fuses what it can; ``plain`` takes each layer as it stands, which reproduces the
-    pixels of another program; ``mixed`` is ``fast`` in 16 bits where that is safe; ``xla`` is ``fast`` compiled by
-    XLA.
+    picture's edge when a transform looks there: the picture ``reflect``ed, its other side (``wrap``), or ``grey``.
+    ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the picture scaled to [-1,
+    1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values become 8 bits.
+    ``arithmetic`` is how the network is computed: ``fast`` leaves out what the picture does not need and fuses what it
+    can; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
+    in 16 bits where that is safe; ``xla`` is ``fast`` compiled by XLA.
     """
 
     base: str = "default"
@@ -83,7 +84,7 @@ class Recipe(Frozen):
     repeats: int = Field(1, ge=1, le=16)
     seed: int = Field(0, ge=0, lt=2**63)
     start: PathText = "noise"
-    fill: Literal["reflect", "grey"] = "reflect"
+    fill: Literal["reflect", "wrap", "grey"] = "reflect"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
     arithmetic: Literal["fast", "plain", "mixed", "xla"] = "fast"
@@ -189,6 +190,8 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         slot, photo = self.parameterization, self.start not in STARTS
+        if any(isinstance(one, Roll) for one in self.transforms[1:]):
+            raise ValueError("expected roll before the other transforms, and once")
         if not isinstance(slot, Pixel) and self.start == "noise-caffe":
             raise ValueError("expected start: noise-caffe with parameterization pixel only")
         if isinstance(slot, Fourier) and slot.contrast is not None and self.start == "black":

@@ -60,6 +60,17 @@ class Crop(Frozen):
     pixels: int = Field(6, ge=0, le=256)
 
 
+class Roll(Frozen):
+    """Turns the picture as a torus by a whole number of pixels each way, another for every image and step.
+
+    Offsets are drawn from a span of that ``share`` of the picture's side; with 1 every place is as likely. So nothing
+    is at the edge for long: what a network hardly sees there it sees in the middle. It comes before other transforms.
+    """
+
+    name: Literal["roll"] = "roll"
+    share: float = Field(0.5, ge=0, le=1)
+
+
 class Shift(Frozen):
     """Moves the picture by up to ``pixels`` each way, another offset for every image and step."""
 
@@ -164,5 +175,5 @@ class Settle(Frozen):
 
 
 Parameterization = Annotated[Pixel | Fourier | Maco, Field(discriminator="name")]
-Transform = Annotated[Pad | Crop | Shift | Scale | Rotate | RandomCrop | Noise, Field(discriminator="name")]
+Transform = Annotated[Roll | Pad | Crop | Shift | Scale | Rotate | RandomCrop | Noise, Field(discriminator="name")]
 Optimizer = Annotated[Adam | Ascent, Field(discriminator="name")]

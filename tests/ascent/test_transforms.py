@@ -6,7 +6,7 @@ from atlas.ascent import transforms
 from atlas.ascent.resample import resample
 from atlas.spec.recipe import canvas
 from atlas.spec.recipes import RECIPES
-from atlas.spec.slots import Crop, Noise, Pad, RandomCrop, Rotate, Scale, Shift
+from atlas.spec.slots import Crop, Noise, Pad, RandomCrop, Roll, Rotate, Scale, Shift
 
 
 @pytest.fixture
@@ -16,8 +16,13 @@ def picture():
 
 
 def applied(slots, picture, *seeds, fill="grey"):
-    maps = [draw(slots, picture, seed) for seed in seeds]
-    return transforms.apply(slots, fill, tf.constant(np.stack([picture] * len(maps))), tf.constant(maps)).numpy()
+    draws = step([transforms.draw(slots, picture.shape[0], 1, np.random.default_rng(seed)) for seed in seeds], 0)
+    return transforms.apply(slots, fill, tf.constant(np.stack([picture] * len(seeds))), draws).numpy()
+
+
+def step(jobs, number):
+    """What some jobs have drawn for one step."""
+    return transforms.Draws(*(drawn[:, number] for drawn in transforms.together(jobs)))
 
 
 def draw(slots, picture, seed):
@@ -37,8 +42,8 @@ class Fixed:
 
 
 def fixed(slots, picture, *fractions):
-    maps = transforms.draw(slots, picture.shape[0], 1, Fixed(*fractions)).maps
-    return transforms.apply(slots, "grey", tf.constant(picture[None]), tf.constant(maps)).numpy()[0]
+    draws = step([transforms.draw(slots, picture.shape[0], 1, Fixed(*fractions))], 0)
+    return transforms.apply(slots, "grey", tf.constant(picture[None]), draws).numpy()[0]
 
 
 def bilinear(picture, y, x, beyond=0.5):
@@ -113,17 +118,17 @@ def test_one_of_several_is_chosen(picture):
 @pytest.mark.parametrize("fill", ["grey", "reflect"])
 def test_the_gradient_is_that_of_the_resampling(picture, fill):
     slots = (Shift(pixels=3.0), Scale(between=(0.95, 1.05)), Rotate(degrees=10.0))
-    maps = tf.constant(draw(slots, picture, 3)[None])
+    draws = transforms.Draws(draw(slots, picture, 3)[None])
     rng = np.random.default_rng(0)
     smooth = tf.constant(picture[None])
     towards = tf.constant(np.pad(rng.random((1, 4, 4, 3), np.float32), ((0, 0), (10, 10), (10, 10), (0, 0))))
     with tf.GradientTape() as tape:
         tape.watch(smooth)
-        value = tf.reduce_sum(transforms.apply(slots, fill, smooth, maps) * towards)
+        value = tf.reduce_sum(transforms.apply(slots, fill, smooth, draws) * towards)
     gradient = tape.gradient(value, smooth).numpy()
-    step = 1e-2 * np.random.default_rng(1).random(picture.shape).astype(np.float32)
-    moved = tf.reduce_sum(transforms.apply(slots, fill, smooth + step, maps) * towards)
-    assert float(moved - value) == pytest.approx(float((gradient * step).sum()), rel=0.1)
+    little = 1e-2 * np.random.default_rng(1).random(picture.shape).astype(np.float32)
+    moved = tf.reduce_sum(transforms.apply(slots, fill, smooth + little, draws) * towards)
+    assert float(moved - value) == pytest.approx(float((gradient * little).sum()), rel=0.1)
 
 
 @pytest.mark.parametrize("fill", ["grey", "reflect"])
@@ -194,11 +199,40 @@ def test_noise_is_the_image_s_own(picture):
     assert len({one.seeds.tobytes() for one in draws}) == 4
 
     def made(numbers):
-        seeds = tf.constant(np.stack([draws[number].seeds[1] for number in numbers]))
-        maps = tf.constant(np.stack([draws[number].maps[1] for number in numbers]))
-        return transforms.apply(slots, "grey", pictures[: len(numbers)], maps, seeds).numpy()
+        drawn = step([draws[number] for number in numbers], 1)
+        return transforms.apply(slots, "grey", pictures[: len(numbers)], drawn).numpy()
 
     together = made([0, 1, 2, 3])
     assert (together - picture).std() == pytest.approx(0.1, rel=0.05)
     assert len({one.tobytes() for one in together}) == 4
     np.testing.assert_array_equal(made([3, 1])[0], together[3])
+
+
+def test_a_roll_turns_the_picture_as_a_torus(picture):
+    """By whole pixels, each image by its own; the gradient is turned back."""
+    slots, noise = (Roll(share=1.0),), np.random.default_rng(0).random((8, 24, 24, 3)).astype(np.float32)
+    draws = step([transforms.draw(slots, 24, 1, np.random.default_rng(seed)) for seed in range(8)], 0)
+    weights = np.arange(24 * 24 * 3, dtype=np.float32).reshape(24, 24, 3)
+    with tf.GradientTape() as tape:
+        tape.watch(pictures := tf.constant(noise))
+        made = transforms.apply(slots, "reflect", pictures, draws)
+        total = tf.reduce_sum(made * weights)
+    gradient = tape.gradient(total, pictures).numpy()
+    assert len({tuple(one) for one in draws.rolls}) > 4
+    for image, turned, back, roll in zip(noise, made.numpy(), gradient, draws.rolls, strict=True):
+        np.testing.assert_allclose(turned, np.roll(image, roll, (0, 1)), atol=1e-6)
+        np.testing.assert_allclose(back, np.roll(weights, -roll, (0, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "reach"), [(1.0, 64), (0.5, 32), (0.0, 0)])
+def test_rolls_go_as_far_as_asked_and_no_further(share, reach):
+    rolls = transforms.draw((Roll(share=share),), 128, 2000, np.random.default_rng(0)).rolls
+    assert (rolls.min(), rolls.max()) == (-reach, reach)
+
+
+def test_around_a_picture_that_wraps_lies_its_other_side(picture):
+    slots = (Roll(share=0.5), Pad(pixels=5))
+    draws = step([transforms.draw(slots, 24, 1, np.random.default_rng(3))], 0)
+    seen = transforms.apply(slots, "wrap", tf.constant(picture[None]), draws).numpy()[0]
+    turned = np.roll(picture, draws.rolls[0], (0, 1))
+    np.testing.assert_allclose(seen, np.pad(turned, ((5, 5), (5, 5), (0, 0)), mode="wrap"), atol=1e-5)

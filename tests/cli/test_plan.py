@@ -1,8 +1,11 @@
 """``atlas plan``: what a build would do, without doing it."""
 
 import json
+import shutil
 
 from atlas.cli.plan import START
+from atlas.engine import anew
+from atlas.spec import plan
 
 
 def test_before_and_after_a_build(shell, config, tmp_path):
@@ -48,6 +51,30 @@ def test_a_mistake_is_exit_code_2(shell, config):
     said = shell("plan", "toy.yaml")
     assert (said.code, said.out) == (2, "")
     assert "did you mean vgg19" in said.err
+
+
+def test_what_is_made_anew_is_told_with_the_reason(shell, config, monkeypatch):
+    """Not what was never made, nor what was only deleted."""
+    config.write_text(config.read_text() + "weights: random:1\n")
+    shell("build", "toy.yaml", "--limit", 1, "--quiet")
+    assert "anew" not in shell("plan", "toy.yaml").out
+    config.write_text(config.read_text().replace("steps: 3", "steps: 4, transforms: []"))
+    reason = "recipe main has changed in transforms and steps"
+    assert shell("plan", "toy.yaml").lines[-1] == f"2 pictures that this atlas had are made anew: {reason}"
+    said = json.loads(shell("plan", "toy.yaml", "--json").out)["made_anew"]
+    assert said == {"pictures": 2, "reasons": [reason]}
+    built = shell("build", "toy.yaml", "--limit", 1)
+    assert f"2 pictures that this atlas had are made anew: {reason}" in built.out + built.err
+    assert "anew" not in shell("plan", "toy.yaml").out
+    with monkeypatch.context() as later:
+        later.setattr(plan, "KERNEL", plan.KERNEL + 1)
+        later.setattr(anew, "KERNEL", plan.KERNEL)
+        assert shell("plan", "toy.yaml").lines[-1].endswith("anew: this version of atlas renders in another way")
+    config.write_text(config.read_text().replace("random:1", "random:2"))
+    assert shell("plan", "toy.yaml").lines[-1].endswith("anew: the weights are others")
+    config.write_text(config.read_text().replace("random:2", "random:1"))
+    shutil.rmtree(".atlas/v1/entries")
+    assert "anew" not in shell("plan", "toy.yaml").out
 
 
 def test_repeats_count_in_the_time(shell, config):

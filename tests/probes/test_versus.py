@@ -42,7 +42,8 @@ def test_a_robust_score_is_the_mean_of_the_channel_on_moved_pictures(cut, means)
     for picture, channel in zip(pictures, channels, strict=True):
         each = []
         for one in moves(24):
-            moved = transforms.apply(MOVES, "grey", picture[None].astype(np.float32) / 255, one[None]).numpy()
+            drawn_once = transforms.Draws(one[None])
+            moved = transforms.apply(MOVES, "grey", picture[None].astype(np.float32) / 255, drawn_once).numpy()
             each.append(means(moved * 255)[0, channel])
         expected.append(np.mean(each))
     assert moves(24).shape == (DRAWS, 6)

@@ -326,6 +326,14 @@ def test_octaves_need_a_step_each_and_a_size_that_the_network_takes(read):
     assert any("recipes.dream.size: expected the network to see at least 75 pixels" in one for one in found)
 
 
+def test_a_roll_comes_before_other_transforms(read):
+    turned = "recipes:\n  main: {transforms: [%s]}\n"
+    for wrong in ("{name: shift}, {name: roll}", "{name: roll}, {name: roll}"):
+        (problem,) = problems(read, BASE + turned % wrong)
+        assert problem.startswith("4:3: recipes.main: expected roll before the other transforms, and once")
+    assert read(BASE + turned % "{name: roll}, {name: shift}").layers
+
+
 def test_an_atlas_of_random_weights_has_an_address_of_its_own(tmp_path):
     path = tmp_path / "pub.yaml"
     path.write_text(

@@ -1,0 +1,65 @@
+"""What an atlas had pictures of and is to render again, and why: a recipe, the weights or atlas itself has changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atlas.engine.run import Outcome
+from atlas.spec.plan import KERNEL, Plan
+
+
+@dataclass(frozen=True)
+class Anew:
+    """Pictures to render again: how many, and why, a clause for each reason."""
+
+    pictures: int
+    reasons: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        what = (
+            "1 picture that this atlas had is"
+            if self.pictures == 1
+            else f"{self.pictures:,} pictures that this atlas had are"
+        )
+        return f"{what} made anew: {'; '.join(self.reasons)}"
+
+
+def made_anew(before: Mapping[str, Any] | None, weights: str, plan: Plan, outcome: Outcome) -> Anew | None:
+    """What of a plan is missing though an atlas's record ``before`` has it, None where nothing is.
+
+    ``weights`` is the digest of those to be used. A picture counts where the record has one of the same channel under a
+    recipe of the same name. What was only deleted from the store is not made anew: its key is the same.
+    """
+    pictures, reasons = 0, {}
+    layers = {layer["name"]: layer for layer in (before or {}).get("layers", ())}
+    for group in plan.groups:
+        layer, recipe = layers.get(group.layer.name, {}), group.recipe_name
+        had = {shown["channel"]: shown["renderings"].get(recipe) for shown in layer.get("channels_shown", ())}
+        had[None] = layer.get("whole", {}).get(recipe)
+        keys = [(had.get(job.channel) or {}).get("key") for job in outcome.missing(group)]
+        gone = sum(bool(key) and key != job.key for key, job in zip(keys, outcome.missing(group), strict=True))
+        if before and gone:
+            pictures += gone
+            for reason in _reasons(before, weights, recipe, layer["recipes"].get(recipe, {}), group.recipe.shown):
+                reasons[reason] = True
+    return Anew(pictures, tuple(reasons)) if pictures else None
+
+
+def _reasons(
+    before: Mapping[str, Any], weights: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[str]:
+    changed = [key for key in now if key != "base" and was.get(key) != now[key]]
+    found = []
+    if changed:
+        found.append(f"recipe {name} has changed in {_listed(changed)}")
+    if before["weights"]["digest"] != weights:
+        found.append("the weights are others")
+    if before["kernel"] != KERNEL:
+        found.append("this version of atlas renders in another way")
+    return found or ["what decides their pixels has changed"]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
