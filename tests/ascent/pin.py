@@ -44,8 +44,8 @@ def pictures() -> dict[str, Any]:
             if name == "preview":  # default, but for its size and steps
                 continue
             changes: dict[str, Any] = {"size": 24, "steps": 5}
-            if name == "deepdream":
-                changes |= {"octaves": Octaves(count=2), "start": "noise"}  # in grey, nothing of so small a layer is active
+            if name == "deepdream":  # from noise, since in grey nothing of so small a layer is active
+                changes |= {"octaves": Octaves(count=2), "start": "noise"}
             if name == "caricature":
                 changes["objective"] = Caricature(photo=str(photo))
             kernel = Kernel(network, "second", recipe.model_copy(update=changes))
