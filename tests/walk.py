@@ -24,7 +24,13 @@ SKIPPED = {
     "pip install . && ": "atlas is installed in the environment of the tests",
     "pip install scikit-image": "it is installed there too",
 }
-SHORTER = {"atlas build configs/quickstart.yaml": "--limit 2"}  # two channels of each layer, of sixteen
+SHORTER = {  # what is added to a command
+    "atlas build configs/quickstart.yaml": "--limit 2",  # two channels of each layer, of sixteen
+    "atlas show inceptionv3 mixed3 2 --weights embedded --size 128 --steps 64 -o one.png": "--steps 8",
+    "atlas show inceptionv3 mixed3 2 --weights embedded --recipe unregularised -o plain.png": "--steps 8",
+    "atlas show inceptionv3 mixed3 0-3 --weights embedded --recipe preview -o ascent.gif": "--steps 8",
+    "atlas explain inceptionv3 mixed3 2 --weights embedded --images scikit-image --recipe preview": "--steps 8",
+}
 PAGES = ("quickstart", "tutorial")
 KEPT = 2  # kernels, as a worker keeps them
 

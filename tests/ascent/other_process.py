@@ -9,6 +9,8 @@ from typing import Any
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="2", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
 
+from atlas.runtime import start_tensorflow
+
 WEIGHTS = {"inceptionv3": "embedded"}
 
 
@@ -36,4 +38,5 @@ def _kernel(network: str, layer: str) -> Any:
 
 
 if __name__ == "__main__":
+    start_tensorflow(1)  # as a worker does
     print(json.dumps([hashes(*asked) for asked in json.loads(sys.argv[1])]))

@@ -1,4 +1,4 @@
-"""The three toy pictures whose bytes are pinned: ``python -m tests.ascent.pin`` writes them after KERNEL was raised."""
+"""The toy pictures whose bytes are pinned: ``python -m tests.ascent.pin`` writes them after KERNEL was raised."""
 
 import json
 import os
@@ -14,6 +14,7 @@ os.environ.update(
 
 
 def pictures() -> dict[str, Any]:
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # Keras would import it, which takes a second
     import keras
     import numpy as np
     from PIL import Image
@@ -26,6 +27,7 @@ def pictures() -> dict[str, Any]:
     from atlas.spec.objectives import Caricature
     from atlas.spec.plan import KERNEL
     from atlas.spec.recipes import RECIPES
+    from atlas.spec.slots import Octaves
 
     picture = keras.Input((None, None, 3))
     first = keras.layers.Conv2D(6, 3, activation="relu", name="first")(picture)
@@ -39,7 +41,11 @@ def pictures() -> dict[str, Any]:
         rows, columns = np.mgrid[:24, :24]
         Image.fromarray(np.stack([8 * rows, 8 * columns, 4 * rows + 4 * columns], axis=-1).astype(np.uint8)).save(photo)
         for name, recipe in RECIPES.items():
+            if name == "preview":  # default, but for its size and steps
+                continue
             changes: dict[str, Any] = {"size": 24, "steps": 5}
+            if name == "deepdream":  # from noise, since in grey nothing of so small a layer is active
+                changes |= {"octaves": Octaves(count=2), "start": "noise"}
             if name == "caricature":
                 changes["objective"] = Caricature(photo=str(photo))
             kernel = Kernel(network, "second", recipe.model_copy(update=changes))

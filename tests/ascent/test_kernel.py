@@ -44,20 +44,28 @@ from tests.ascent import other_process
 PINS = Path(__file__).parent / "pins.json"
 
 
-def test_one_trace_for_twenty_channels_whatever_the_batch(toy_network, recipe):
-    kernel = Kernel(toy_network, "both", recipe)
-    for first, count in ((0, 2), (2, 8), (10, 1), (11, 4), (15, 5)):
-        render(kernel, list(range(first, first + count)))
-    assert kernel.traces == 2  # the steps, and what is measured
+@pytest.fixture(scope="module")
+def default(toy_network, recipe):
+    """The kernel of the small default recipe, which many tests set against another."""
+    return Kernel(toy_network, "both", recipe)
 
 
-@pytest.mark.parametrize(
-    ("layer", "name"), [("first", "default"), ("pool", "default"), *(("both", name) for name in RECIPES)]
+def test_one_trace_for_twenty_channels_whatever_the_batch(default):
+    for first, count in ((0, 1), (1, 8), (9, 11)):
+        render(default, list(range(first, first + count)))
+    assert default.traces == 2  # the steps, and what is measured
+
+
+@pytest.mark.parametrize(  # preview is default but for its size and steps
+    ("layer", "name"),
+    [("first", "default"), ("pool", "default"), *(("both", name) for name in RECIPES if name != "preview")],
 )
 def test_a_picture_does_not_depend_on_its_batch(toy_network, name, layer, photo):
     changes = {"size": 32, "steps": 6}
     if name == "caricature":
         changes["objective"] = Caricature(photo=str(photo))
+    if name == "deepdream":
+        changes["octaves"] = Octaves(count=2)
     kernel = Kernel(toy_network, layer, RECIPES[name].model_copy(update=changes))
     together = {one.channel: one.picture.tobytes() for one in render(kernel, [0, 1, 2, 3, 4, 5, 6, 7])}
     alone = {channel: render(kernel, [channel])[0].picture.tobytes() for channel in together}
@@ -94,24 +102,23 @@ def test_the_trace_is_the_score_at_each_step(toy_network, recipe):
     assert rendering.score["end"] > rendering.trace[-1, 0]
 
 
-def test_frames_begin_at_the_start_and_end_at_the_picture(toy_network, recipe):
+def test_frames_begin_at_the_start_and_end_at_the_picture(toy_network, recipe, default):
     kernel = Kernel(toy_network, "both", recipe, frame_every=2)
     rendering = render(kernel, [3])[0]
     assert rendering.frames.shape == (4, 32, 32, 3)
     np.testing.assert_array_equal(rendering.frames[-1], rendering.picture)
-    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
+    plain = render(default, [3])[0]
     np.testing.assert_array_equal(plain.picture, rendering.picture)
     assert len(plain.frames) == 0
 
 
-REAL = [("inceptionv3", "mixed0"), ("inceptionv3", "mixed4"), ("vgg19", "block2_conv1"), ("vgg19", "block3_conv4")]
+REAL = [("inceptionv3", "mixed4"), ("vgg19", "block3_conv4")]  # with every convolution of the layers before
 
 
 @pytest.fixture(scope="module")
 def elsewhere(toy):
-    """The hashes that another process finds, by network and layer: of real ones the deepest, each in its turn."""
-    deepest = [("inceptionv3", "mixed4"), ("vgg19", "block3_conv4")]
-    asked = [[network, layer, [13, 7, 20]] for network, layer in [(str(toy), "both"), *deepest]]
+    """The hashes that another process finds, by network and layer: one process for all, each in its turn."""
+    asked = [[network, layer, [13, 7, 20]] for network, layer in [(str(toy), "both"), *REAL]]
     command = [sys.executable, "-m", "tests.ascent.other_process", json.dumps(asked)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout.splitlines()[-1])
@@ -127,9 +134,8 @@ def test_a_picture_is_the_same_alone_in_every_batch_and_in_another_process(netwo
     assert len(set(together.values())) == 5
     assert found(channels[::-1]) == together
     assert found([20]) == {20: together[20]}
-    assert found([7, 8, 3]) | together == found([8]) | together
-    if (network, layer) in elsewhere:
-        assert elsewhere[network, layer] == {str(channel): together[channel] for channel in channels[1:4]}
+    assert found([7, 20, 3]) == {channel: together[channel] for channel in (7, 20, 3)}
+    assert elsewhere[network, layer] == {str(channel): together[channel] for channel in channels[1:4]}
 
 
 def test_a_settled_image_stops_for_itself_alone(toy_network):
@@ -163,14 +169,11 @@ OBJECTIVES = [
     Neuron(weight=-1),
     Neuron(at=(2, 3)),
     Layer(),
-    Layer(weight=-1),
     Direction(vector=tuple(float(number) for number in range(24))),
     Class(index=2),
-    Class(index=2, weight=-1),
     Caricature(photo="photo.png"),
     Caricature(photo="photo.png", power=0.0, leak=0.0),
     Caricature(photo="photo.png", power=2.5),
-    Caricature(photo="photo.png", weight=-1),
     (Channel(), Caricature(photo="photo.png", layer="first", weight=0.1)),
     (Channel(), Channel(channel=3, weight=0.5)),
     (Channel(), Layer(layer="first", weight=0.1)),
@@ -178,7 +181,8 @@ OBJECTIVES = [
 ]
 
 
-# Every objective, and twice every parameterization under both optimizers.
+# Every objective, and every parameterization under both optimizers. A weight below zero, which means the same for all,
+# is tried where it also changes what ascends: with channels and neurons.
 TRIED = [
     (PARAMETERIZATIONS[number % 5], objective, (Adam(), Ascent())[number % 2])
     for number, objective in enumerate(OBJECTIVES)
@@ -223,19 +227,19 @@ def published(network, start, channel, steps):
 
 
 @pytest.mark.parametrize(
-    ("network", "layer", "channel", "arithmetic", "start"),
+    ("network", "layer", "channel", "arithmetic", "start", "size"),
     [
-        ("inceptionv3", "mixed4", 47, "plain", "noise"),
-        ("vgg19", "block4_conv1", 4, "plain", "noise-caffe"),
-        ("vgg19", "block1_conv2", 4, "plain", "noise"),
-        ("vgg19", "block1_conv2", 47, "fast", "noise-caffe"),  # too few layers to make much of other last digits
+        ("inceptionv3", "mixed4", 47, "plain", "noise", 96),
+        ("vgg19", "block4_conv1", 4, "plain", "noise-caffe", 64),
+        ("vgg19", "block1_conv2", 4, "plain", "noise", 64),
+        ("vgg19", "block1_conv2", 47, "fast", "noise-caffe", 64),  # too few layers to make much of other last digits
     ],
 )
-def test_the_tutorial_is_the_published_loop(network, layer, channel, arithmetic, start, record_property):
+def test_the_tutorial_is_the_published_loop(network, layer, channel, arithmetic, start, size, record_property):
     """Within one grey level: on all pixels after one step, on 99 of 100 after ten."""
     import keras
 
-    changes = {"size": 128, "steps": 10, "start": start, "arithmetic": arithmetic}
+    changes = {"size": size, "steps": 10, "start": start, "arithmetic": arithmetic}
     recipe = RECIPES["tutorial"].model_copy(update=changes)
     loaded = load(NetworkRef(network, "embedded" if network == "inceptionv3" else "random"))
     kernel = Kernel(loaded, layer, recipe, frame_every=1)
@@ -264,8 +268,8 @@ def test_the_best_step_s_picture_stays(toy_network):
     assert earlier
 
 
-def test_a_trace_has_score_mean_maximum_and_minimum(toy_network, recipe):
-    [one] = render(Kernel(toy_network, "both", recipe), [3])
+def test_a_trace_has_score_mean_maximum_and_minimum(default):
+    [one] = render(default, [3])
     score, mean, maximum, minimum = one.trace.T
     np.testing.assert_allclose(score, mean, rtol=1e-5)
     assert (minimum <= mean).all()
@@ -275,10 +279,10 @@ def test_a_trace_has_score_mean_maximum_and_minimum(toy_network, recipe):
     assert one.maps[0].mean() == pytest.approx(one.score["start"], rel=1e-5)
 
 
-def test_repeats_are_other_pictures_of_the_same_channel(toy_network, recipe):
+def test_repeats_are_other_pictures_of_the_same_channel(toy_network, recipe, default):
     kernel = Kernel(toy_network, "both", recipe.model_copy(update={"repeats": 3}))
     found = render(kernel, [3, 8])
-    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
+    plain = render(default, [3])[0]
     assert found[0].pictures.shape == (3, 32, 32, 3)
     np.testing.assert_array_equal(found[0].picture, plain.picture)  # the first is the one that is made alone
     assert len({picture.tobytes() for one in found for picture in one.pictures}) == 6
@@ -305,19 +309,20 @@ def test_octaves_keep_the_start_s_own_detail(toy_network, tmp_path):
     PIL.Image.fromarray(np.random.default_rng(0).integers(60, 200, (64, 64, 3), np.uint8)).save(path)
     recipe = RECIPES["deepdream"].model_copy(update={"size": 64, "steps": 8, "start": str(path)})
     assert octave_sizes(recipe) == (24, 32, 44, 64)
+    recipe = recipe.model_copy(update={"octaves": Octaves(count=2)})
     kernel = Kernel(toy_network, "both", recipe, frame_every=1)
     [one] = render(kernel, [0])
     assert len(one.trace) == 8
     assert one.frames.shape == (9, 64, 64, 3)
     assert one.framed == tuple(range(8))
-    two = recipe.model_copy(update={"steps": 6, "octaves": Octaves(count=2)})  # each begins with a frame
+    two = recipe.model_copy(update={"steps": 6})  # each octave begins with a frame
     [rare] = render(Kernel(toy_network, "both", two, frame_every=2), [0])
     assert rare.framed == (0, 2, 3, 5)
     assert len(rare.frames) == 5
     apart = np.abs(one.picture.astype(int) - np.asarray(PIL.Image.open(path)))
     assert 0 < apart.mean() < 12
     assert one.score["end"] > one.score["start"]
-    assert kernel.traces == 4 + 1  # steps of four sizes, and what is measured of the last
+    assert kernel.traces == 2 + 1  # steps of two sizes, and what is measured of the last
 
 
 def the_same_way(network, layer, picture, photo, power):
@@ -358,10 +363,8 @@ CROPPED = (Pad(pixels=4), RandomCrop(first=0.5, last=0.5, pixels=40), Noise())
 @pytest.mark.parametrize(
     ("transforms", "signed", "arithmetic"),
     [
-        ((), "own", "fast"),
-        ((), "signed", "fast"),
+        ((), "signed", "xla"),
         (TURNED, "own", "fast"),
-        (TURNED, "signed", "xla"),
         (CROPPED, "own", "fast"),
         (CROPPED, "signed", "fast"),
     ],
@@ -415,8 +418,8 @@ def test_a_caricature_of_no_photo_is_one_sentence(toy_network, tmp_path):
         Kernel(toy_network, "both", missing)
 
 
-def test_other_arithmetic_changes_rounding_only(toy_network, recipe):
-    plain = render(Kernel(toy_network, "both", recipe), [3])[0]
+def test_other_arithmetic_changes_rounding_only(toy_network, recipe, default):
+    plain = render(default, [3])[0]
     for change in ("xla", "mixed", "plain"):
         [other] = render(Kernel(toy_network, "both", recipe.model_copy(update={"arithmetic": change})), [3])
         assert other.score["end"] == pytest.approx(plain.score["end"], rel=0.1)

@@ -88,11 +88,13 @@ def test_a_cluster_makes_the_same_site_without_a_worker_and_one_sentence_without
 
 
 def test_a_cluster_for_this_run_alone(toy, tmp_path):
-    write_config(tmp_path, toy)
+    path = write_config(tmp_path, toy)
+    text = path.read_text().replace("[first, both]", "[first]")
+    path.write_text(text.replace("steps: 4", "steps: 4, transforms: []"))  # which are traced in no time
     build = start(tmp_path, "build", "toy.yaml", "--backend", "dask", "--workers", "1", "--limit", "2")
     out, said = build.communicate(timeout=180)
     assert (build.returncode, said) == (0, "")
-    assert "4 pictures rendered, 0 were cached" in out
+    assert "2 pictures rendered, 0 were cached" in out
 
 
 def test_ctrl_c_on_a_cluster_for_this_run_finishes_what_is_in_flight(toy, tmp_path):

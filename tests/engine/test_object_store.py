@@ -6,10 +6,10 @@ from atlas.store.store import Store
 from tests.engine.processes import PICTURES, STEPS, contents, run_here, start, wait_for, write_config
 
 
-def test_worker_processes_and_an_object_store_make_the_same_site(s3, toy, tmp_path, undisturbed):
+def test_a_worker_process_and_an_object_store_make_the_same_site(s3, toy, tmp_path, undisturbed):
     """Also when the store does not answer for some seconds while it works."""
     write_config(tmp_path, toy, STEPS)
-    build = start(tmp_path, "build", "toy.yaml", "--store", s3.address)
+    build = start(tmp_path, "build", "toy.yaml", "--store", s3.address, "--workers", "1")
     try:
         assert wait_for(lambda: len(list(Store(s3.address).entries())) >= 2, 120)
         s3.server.pause()

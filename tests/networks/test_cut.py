@@ -30,12 +30,12 @@ def outputs(network: Network, pictures: tf.Tensor, layers: list[str]) -> list[np
     return [np.asarray(found) for found in keras.Model(network.model.input, tensors)(given, training=False)]
 
 
-def slices_agree(found: Cut, pictures: tf.Tensor) -> None:
-    """One channel for each image is what a gather out of the whole layer gives."""
-    depth = found.main.channels
+def slices_agree(found: Cut, pictures: tf.Tensor, before: tf.Tensor) -> None:
+    """One channel for each image is what a gather out of the whole layer, ``before``, gives."""
+    depth, seen = found.main.channels, found.see(pictures)
     for channels in ([0, depth - 1], [depth // 2, depth // 3]):
-        expected = tf.gather(found.pre(pictures), channels, axis=3, batch_dims=1).numpy()
-        alone = channel(found.see(pictures), found.main, tf.constant(channels)).numpy()
+        expected = tf.gather(before, channels, axis=3, batch_dims=1).numpy()
+        alone = channel(seen, found.main, tf.constant(channels)).numpy()
         np.testing.assert_allclose(alone, expected, atol=2e-5 * np.abs(expected).max() + 1e-7)
 
 
@@ -57,7 +57,7 @@ def test_every_layer_of_the_known_networks(network: str, size: tuple[int, int]) 
         assert found.main.channels == expected.shape[-1]
         assert tf.reduce_min(before) < 0
         close(found.activate(before), expected)
-        slices_agree(found, pictures)
+        slices_agree(found, pictures, before)
 
 
 @pytest.mark.parametrize("network", MEMBERS)
@@ -71,8 +71,9 @@ def test_some_layers_of_other_families(network: str) -> None:
         known = loaded.facts.layer(layer)
         assert known is not None
         assert found.main.function == known.activation
-        close(found.activate(found.pre(pictures)), expected)
-        slices_agree(found, pictures)
+        before = found.pre(pictures)
+        close(found.activate(before), expected)
+        slices_agree(found, pictures, before)
 
 
 def test_relu6_keeps_its_ceiling() -> None:
@@ -147,8 +148,9 @@ def test_sums_and_concatenations_with_constants_or_of_other_sizes_are_sliced_as_
     graph, pictures = flatten(model), picture(16, 16)
     for layer, expected in zip(("moved", "doubled", "spread", "longer"), model(pictures), strict=True):
         found = at(graph, layer)
-        np.testing.assert_allclose(found.activate(found.pre(pictures)), expected, atol=1e-5)
-        slices_agree(found, pictures)
+        before = found.pre(pictures)
+        np.testing.assert_allclose(found.activate(before), expected, atol=1e-5)
+        slices_agree(found, pictures, before)
 
 
 def test_other_consumers_still_get_rectified_values() -> None:
@@ -192,8 +194,9 @@ def test_dropout_and_batch_norm_are_at_inference() -> None:
 def test_nasnet_is_resized_to_the_size_it_takes() -> None:
     found = load(NetworkRef("nasnetmobile", "random")).cut("activation")
     pictures = picture(64, 72)
-    assert found.pre(pictures).shape == (2, 111, 111, 32)
-    np.testing.assert_allclose(found.pre(pictures), found.pre(resize(pictures, (224, 224))), atol=1e-4)
+    before = found.pre(pictures)
+    assert before.shape == (2, 111, 111, 32)
+    np.testing.assert_allclose(before, found.pre(resize(pictures, (224, 224))), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(20, 30), (5, 7), (12, 12)])
