@@ -74,11 +74,11 @@ def _ends(gradient: Any, axis: int) -> tuple[int, int]:
 
 def opened(model: Any) -> Graph:
     """The graph of a model with positive weights, in which nothing is shut or cancels."""
-    draws = np.random.default_rng(0)
+    draws = np.random.default_rng(0).uniform(0.5, 1.5, 4099).astype(np.float32)  # again and again, for that is quick
     for weight in weights_of(model):
         shape = weight.variable.shape
         share = max(int(np.prod(shape[:-1])), 1)  # keeps sums about as large as what is summed
-        set_value(weight.variable, draws.uniform(0.5, 1.5, shape).astype(np.float32) / share)
+        set_value(weight.variable, np.resize(draws / np.float32(share), shape))
     graph = flatten(model)
     return replace(graph, nodes=tuple(map(_open, graph.nodes)))
 

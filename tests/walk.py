@@ -29,7 +29,6 @@ SHORTER = {  # what is added to a command
     "atlas show inceptionv3 mixed3 2 --weights embedded --size 128 --steps 64 -o one.png": "--steps 8",
     "atlas show inceptionv3 mixed3 2 --weights embedded --recipe unregularised -o plain.png": "--steps 8",
     "atlas show inceptionv3 mixed3 0-3 --weights embedded --recipe preview -o ascent.gif": "--steps 8",
-    "atlas explain inceptionv3 mixed3 2 --weights embedded --images scikit-image --recipe preview": "--steps 8",
 }
 PAGES = ("quickstart", "tutorial")
 KEPT = 2  # kernels, as a worker keeps them

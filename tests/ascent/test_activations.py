@@ -92,7 +92,7 @@ def test_what_has_no_activation_function_is_raised_and_not_activated(tmp_path):
 @pytest.mark.parametrize(
     ("name", "layer", "function", "wanted"),
     [
-        ("efficientnetb0", "block5a_activation", "silu", "activated"),
+        ("efficientnetb0", "block3a_expand_activation", "silu", "activated"),
         ("mobilenetv3small", "expanded_conv_9_add", "", "raised"),
     ],
 )

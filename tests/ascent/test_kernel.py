@@ -229,7 +229,7 @@ def published(network, start, channel, steps):
 @pytest.mark.parametrize(
     ("network", "layer", "channel", "arithmetic", "start", "size"),
     [
-        ("inceptionv3", "mixed4", 47, "plain", "noise", 96),
+        ("inceptionv3", "mixed4", 47, "plain", "noise", 128),  # fast arithmetic differs here, at 96 px not
         ("vgg19", "block4_conv1", 4, "plain", "noise-caffe", 64),
         ("vgg19", "block1_conv2", 4, "plain", "noise", 64),
         ("vgg19", "block1_conv2", 47, "fast", "noise-caffe", 64),  # too few layers to make much of other last digits

@@ -54,7 +54,7 @@ def astray(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 def test_a_build_among_settings_and_modules_of_others(shell, toy, tmp_path, astray):
     folder, environment = astray
-    write_config(folder, toy)
+    write_config(folder, toy, more="")
     command = [sys.executable, "-m", "atlas", "build", "toy.yaml", "--workers", "1"]
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
@@ -62,7 +62,7 @@ def test_a_build_among_settings_and_modules_of_others(shell, toy, tmp_path, astr
     assert list((tmp_path / "nothing kept").rglob("*.json"))
     assert not list(tmp_path.glob("ran-*"))
     assert list((tmp_path / "tmp").rglob("*")) == []  # TensorFlow's __autograph_generated_file, most of all
-    write_config(tmp_path, toy)
+    write_config(tmp_path, toy, more="")
     assert shell("build", "toy.yaml", "--backend", "sequential", "--quiet").code == 0
     assert contents(folder / "site") == contents(tmp_path / "site")
 
