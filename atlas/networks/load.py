@@ -9,13 +9,14 @@ from atlas.errors import NetworkError, WeightsError
 from atlas.networks.architectures import build
 from atlas.networks.catalog import facts
 from atlas.networks.cut import Cut, cut
+from atlas.networks.embedded_weights import EMBEDDED
 from atlas.networks.fill import fill_at_random, fill_from_file
 from atlas.networks.fuse import fuse
 from atlas.networks.graph import Graph, Value, flatten, with_gradient_through
 from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.networks.own import open_model
 from atlas.networks.record import Record, digest_of, record
-from atlas.networks.weights import EMBEDDED_LAST, Weights, available, ensure, locate
+from atlas.networks.weights import Weights, available, ensure, locate
 from atlas.runtime import unmoved
 from atlas.spec.facts import NetworkFacts, NetworkRef, is_path
 from atlas.spec.problems import no_layer
@@ -29,7 +30,7 @@ class Network:
     ``record`` is what Keras tells of it. ``model`` is the Keras model with its weights, without preprocessing: for
     pictures of any size, except NASNet and a user's own, which is as it was saved. ``plain`` is the same as a flat list
     of computations, for any size that these allow, and ``graph`` that with batch norms inside the convolutions before
-    them; cuts run one of the two. With embedded weights all end at mixed4.
+    them; cuts run one of the two. With embedded weights all end at the last layer that these reach.
     """
 
     ref: NetworkRef
@@ -127,7 +128,7 @@ def load(ref: NetworkRef) -> Network:
     else:
         model, _ = build(ref.network, bool(ref.classes))
     if weights.kind == "embedded":
-        model = keras.Model(model.input, model.get_layer(EMBEDDED_LAST).output)
+        model = keras.Model(model.input, model.get_layer(EMBEDDED[ref.network].last).output)
     if weights.kind == "random":
         fill_at_random(model, ref.seed)
     elif weights.kind != "own" and weights.path is not None:

@@ -47,8 +47,15 @@ class Record:
 
 
 KNOWN = {
+    "vgg16": Record(
+        known.vgg_layers((2, 2, 3, 3, 3)),
+        size=224,
+        smallest=32,
+        file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        hash="6d6bbae143d832006294945121d1f1fc",
+    ),
     "vgg19": Record(
-        known.vgg19_layers(),
+        known.vgg_layers((2, 2, 4, 4, 4)),
         size=224,
         smallest=32,
         file="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",

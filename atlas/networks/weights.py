@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from atlas.errors import NetworkError, WeightsError
 from atlas.networks.apart import answer, ask
+from atlas.networks.embedded_weights import EMBEDDED
 from atlas.networks.families import family_of
 from atlas.networks.record import digest_of, record
 from atlas.resources import home
@@ -22,8 +23,6 @@ from atlas.spec.facts import NetworkRef, is_path
 if TYPE_CHECKING:
     from atlas.networks.architectures import Download
 
-EMBEDDED = Path(__file__).resolve().parent / "embedded" / "inceptionv3_mixed4.safetensors"
-EMBEDDED_LAST = "mixed4"
 CLASS_INDEX = "imagenet_class_index.json"
 CLASS_INDEX_HASH = "c2c37ea517e94d9795004a39431a14cb"  # as keras.applications.imagenet_utils states it
 DRAWS = 1  # version of the random draws, part of their digest
@@ -95,17 +94,16 @@ def ensure(ref: NetworkRef) -> Weights:
 
 def available(ref: NetworkRef, layer: str) -> str | None:
     """Why a network's weights do not reach a layer, as one sentence; None when they do."""
-    if ref.weights != "embedded":
-        return None
+    embedded = EMBEDDED.get(ref.network)
+    if ref.weights != "embedded" or embedded is None:
+        return None  # ``locate`` says that a network has no embedded weights
     layers = record(ref.network).layers
     names = [known.name for known in layers]
-    if EMBEDDED_LAST not in names:
-        return None  # that this network has no embedded weights is said by ``locate``
-    if layer in names and names.index(layer) > names.index(EMBEDDED_LAST):
+    if layer in names and names.index(layer) > names.index(embedded.last):
         first = next(known.name for known in layers if known.listed)
         return (
-            f"expected a layer from {first} to {EMBEDDED_LAST} with embedded weights, received {layer}: from mixed5 "
-            "on they were trained for another purpose and are not embedded; choose an earlier layer or ImageNet weights"
+            f"expected a layer from {first} to {embedded.last} with embedded weights, received {layer}: "
+            f"{embedded.beyond}; choose an earlier layer or ImageNet weights"
         )
     return None
 
@@ -119,16 +117,16 @@ def keras_folder() -> Path:
 
 
 def _embedded(ref: NetworkRef) -> Weights:
-    if ref.classes:
-        raise WeightsError(f"expected no classes with embedded weights, which end at {EMBEDDED_LAST}, received some")
-    if ref.network != "inceptionv3":
+    embedded = EMBEDDED.get(ref.network)
+    if embedded is None:
         raise WeightsError(
-            f"expected weights imagenet, random or a file for {ref.network}, received embedded; only inceptionv3 is "
-            "embedded"
+            f"expected weights imagenet, random or a file for {ref.network}, received embedded; only "
+            f"{' and '.join(EMBEDDED)} are embedded"
         )
-    said = f"ImageNet, input to {EMBEDDED_LAST}, 8 bit, embedded in atlas"
-    licence = "Apache-2.0 (Keras, tensorflow/models), MIT (nsfwjs)"
-    return Weights("embedded", f"sha256:{digest_of(str(EMBEDDED))}", said, licence, EMBEDDED)
+    if ref.classes:
+        raise WeightsError(f"expected no classes with embedded weights, which end at {embedded.last}, received some")
+    digest = f"sha256:{digest_of(str(embedded.path))}"
+    return Weights("embedded", digest, embedded.description, embedded.licence, embedded.path)
 
 
 def _imagenet(ref: NetworkRef) -> Weights:
@@ -180,7 +178,7 @@ def _download(network: str, classes: bool) -> Path:
     try:
         found = _fetch(wanted)
     except Exception as error:  # Keras raises a bare Exception when a host cannot be reached
-        embedded = network == "inceptionv3" and not classes
+        embedded = network in EMBEDDED and not classes
         instead = "; or write weights: embedded, which needs no download" if embedded else ""
         folder = keras_folder()
         raise WeightsError(

@@ -142,9 +142,9 @@ class Config(Frozen):
     )
     weights: NameText | None = Field(
         None,
-        description="`imagenet` (Keras downloads it), `embedded` (`inceptionv3` to mixed4), `random` or `random:SEED`, "
-        "or the path of a `.weights.h5`, `.h5`, `.safetensors` or `.keras` file; `imagenet`, or what a `.keras` file "
-        "brings, when left out.",
+        description="`imagenet` (Keras downloads it), `embedded` (the convolutions of `vgg16`, and `inceptionv3` to "
+        "mixed4), `random` or `random:SEED`, or the path of a `.weights.h5`, `.h5`, `.safetensors` or `.keras` file; "
+        "`imagenet`, or what a `.keras` file brings, when left out.",
     )
     preprocessing: Literal["tf", "caffe", "torch", "none"] | Numbers | None = Field(
         None,

@@ -16,7 +16,7 @@ COLUMN = 40  # where remarks begin
 SCHEMA = "atlas.schema.json"
 _PLAIN = re.compile(r"[A-Za-z./][A-Za-z0-9 _./-]*[A-Za-z0-9_/]|[A-Za-z]")
 _WEIGHTS = {
-    "embedded": "from the input to mixed4, inside atlas; imagenet has every layer",
+    "embedded": "ImageNet's in 8 bits, inside atlas; imagenet has every layer",
     "imagenet": "Keras downloads them once, when a build needs them",
     "random": "nothing was learned: what the architecture does by itself",
 }

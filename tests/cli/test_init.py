@@ -69,6 +69,15 @@ def test_all_layers_are_those_of_features(shell, tmp_path):
     assert sum(layers(tmp_path / "a.yaml").values()) == 5504
 
 
+def test_vgg16_needs_no_download_either(shell, tmp_path):
+    assert shell("init", "a.yaml", "--network", "vgg16").code == 0
+    assert request(tmp_path / "a.yaml").ref.weights == "embedded"
+    assert set(layers(tmp_path / "a.yaml")) == {"block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"}
+    text = (tmp_path / "a.yaml").read_text()
+    assert "# ImageNet's in 8 bits, inside atlas; imagenet has every layer\n" in text
+    assert "mixed4" not in text
+
+
 def test_layers_beyond_the_embedded_weights_take_imagenet_s(shell, tmp_path):
     assert shell("init", "a.yaml", "--layers", "mixed4, mixed9").code == 0
     assert request(tmp_path / "a.yaml").ref.weights == "imagenet"

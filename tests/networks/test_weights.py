@@ -66,15 +66,16 @@ def test_an_unreachable_host_is_one_sentence(tmp_path: Path) -> None:
     assert "embedded" not in said
 
 
-def test_inceptionv3_names_the_embedded_weights() -> None:
-    assert refused(NetworkRef("inceptionv3", "imagenet")).endswith(
-        "or write weights: embedded, which needs no download"
-    )
+@pytest.mark.parametrize("network", ["inceptionv3", "vgg16"])
+def test_a_download_that_fails_names_the_embedded_weights(network: str) -> None:
+    assert refused(NetworkRef(network, "imagenet")).endswith("or write weights: embedded, which needs no download")
+    assert "embedded" not in refused(NetworkRef(network, "imagenet", classes=True))
 
 
-def test_only_inceptionv3_has_layers_that_embedded_weights_do_not_reach() -> None:
+def test_layers_that_embedded_weights_do_not_reach() -> None:
     assert available(NetworkRef("inceptionv3", "embedded"), "mixed4") is None
     assert "received mixed5" in str(available(NetworkRef("inceptionv3", "embedded"), "mixed5"))
+    assert available(NetworkRef("vgg16", "embedded"), "block5_pool") is None
     assert available(NetworkRef("vgg19", "embedded"), "block5_conv4") is None  # ``locate`` has said what is wrong
 
 

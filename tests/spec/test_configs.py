@@ -27,6 +27,8 @@ def counts(name):
 
 
 def test_the_whole_networks_are_whole():
+    assert sum(counts("vgg16")[0].values()) == 4224
+    assert counts("vgg16")[1].ref.weights == "embedded"
     assert sum(counts("vgg19")[0].values()) == 5504
     assert sum(counts("inceptionv3")[0].values()) == 10_448
 
