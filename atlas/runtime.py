@@ -8,6 +8,7 @@ other threads see it, and refused where it would change pictures.
 
 import contextlib
 import os
+import platform
 import random
 import re
 import sys
@@ -101,6 +102,20 @@ def settled() -> Iterator[None]:
         raise AtlasError(said)
     with _keras_set_aside():
         yield
+
+
+def check_convolutions() -> None:
+    """Raise AtlasError where somebody else started TensorFlow without oneDNN: pictures would depend on their batch.
+
+    Only on processors for which TensorFlow has oneDNN.
+    """
+    from tensorflow.python.util import _pywrap_util_port as built
+
+    if not _pinned and platform.machine() in ("x86_64", "AMD64") and not built.IsMklEnabled():
+        raise AtlasError(
+            "expected TensorFlow with oneDNN in a worker, received it started without, as is usual on this processor; "
+            "set TF_ENABLE_ONEDNN_OPTS=1 before the worker imports TensorFlow, or start workers without it"
+        )
 
 
 @contextlib.contextmanager

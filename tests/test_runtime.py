@@ -16,6 +16,7 @@ from tensorflow.python.eager import context
 
 import atlas
 from atlas import runtime
+from atlas.engine.devices import ready
 from atlas.errors import AtlasError
 from atlas.networks.architectures import build
 
@@ -256,6 +257,31 @@ from atlas.runtime import {start}
 from tensorflow.python.util import _pywrap_util_port
 print(_pywrap_util_port.IsMklEnabled())
 """
+
+
+@pytest.mark.parametrize(
+    ("pinned", "on", "machine"), [(True, False, "x86_64"), (False, True, "x86_64"), (False, False, "arm64")]
+)
+def test_a_worker_that_has_onednn_or_could_not_have_it_is_taken(monkeypatch, pinned, on, machine):
+    started(monkeypatch, pinned, on, machine)
+    runtime.check_convolutions()
+
+
+def test_a_worker_of_somebody_else_s_without_onednn_is_one_sentence(monkeypatch):
+    started(monkeypatch, pinned=False, on=False, machine="x86_64")
+    with (
+        pytest.raises(AtlasError, match="expected TensorFlow with oneDNN in a worker, received it started without"),
+        ready("cpu", 1),
+    ):
+        pass
+
+
+def started(monkeypatch, pinned, on, machine):
+    from tensorflow.python.util import _pywrap_util_port as built
+
+    monkeypatch.setattr(runtime, "_pinned", pinned)
+    monkeypatch.setattr(built, "IsMklEnabled", lambda: on)
+    monkeypatch.setattr("platform.machine", lambda: machine)
 
 
 @pytest.mark.parametrize("start", ["start_tensorflow", "start_as_guest"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from atlas.errors import AtlasError
-from atlas.runtime import settled, start_tensorflow
+from atlas.runtime import check_convolutions, settled, start_tensorflow
 
 NONE = "-1"  # what hides every GPU from CUDA
 DEVICES = Path("/dev")
@@ -72,7 +72,7 @@ def ready(device: str, threads: int) -> Iterator[None]:
     """Inside the block this process computes as a worker does: on what it has claimed, see ``claim``, with ``threads``
     threads, and with TensorFlow and Keras settled.
 
-    Raises: AtlasError as ``claim`` and ``settled``, and when TensorFlow cannot use the GPU.
+    Raises: AtlasError as ``claim``, ``check_convolutions`` and ``settled``, and when TensorFlow cannot use the GPU.
     """
     claim(device)
     start_tensorflow(threads, gpu=bool(_claimed))
@@ -83,6 +83,8 @@ def ready(device: str, threads: int) -> Iterator[None]:
             f"expected TensorFlow to use GPU {os.environ['CUDA_VISIBLE_DEVICES']}, received one that finds none; "
             "install tensorflow[and-cuda], or write compute: device: cpu"
         )
+    if not _claimed:
+        check_convolutions()
     with settled():
         yield
 
