@@ -1,6 +1,5 @@
 """``scripts/blind.py``: how blind sheets are drawn and counted."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -8,18 +7,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "blind.py"
+from tests.scripts import script
+
 CHANNELS = {"vgg16": {"block3_conv1": [1, 2, 3]}, "inceptionv3": {"mixed0": [0], "mixed4": [5]}}
 
 
 @pytest.fixture(scope="module")
 def blind() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("blind", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("blind")
 
 
 def test_each_pair_comes_in_both_orders_at_drawn_places(blind: ModuleType) -> None:

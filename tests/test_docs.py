@@ -1,6 +1,5 @@
 """Documents that cannot rot: what they show is what the program does."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -14,18 +13,12 @@ from atlas.spec.config import Compute, Config
 from atlas.spec.load import check_request
 from atlas.spec.recipe import Recipe
 from atlas.spec.recipes import RECIPES
+from tests.scripts import script
 from tests.spec.conftest import CATALOG
 from tests.test_house import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_page_of_commands_is_the_program_s():

@@ -1,24 +1,18 @@
 """``scripts/peers/eye.py``: what the quality script measures of pictures."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "peers" / "eye.py"
+from tests.scripts import script
+
 SIDE = 128
 
 
 @pytest.fixture(scope="module")
 def eye() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("eye", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("peers/eye")
 
 
 def noise(power: float = 0.0, seed: int = 0) -> np.ndarray:

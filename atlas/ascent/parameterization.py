@@ -203,9 +203,8 @@ def coloured(values: Any, decorrelate: bool) -> Any:
     if not decorrelate:
         return values
     count, height, width, _ = tf.unstack(tf.shape(values))
-    flat = tf.reshape(
-        values, [count, height * width, 3]
-    )  # a product for each image: one for all rounds with their number
+    flat = tf.reshape(values, [count, height * width, 3])
+    # A product for each image: one product for the whole batch rounds differently with the number of images.
     mixed = tf.matmul(flat, tf.broadcast_to(COLOURS, [count, 3, 3]), transpose_b=True)
     return tf.ensure_shape(tf.reshape(mixed, [count, height, width, 3]), values.shape)
 

@@ -18,11 +18,7 @@ class Anew:
     @property
     def sentence(self) -> str:
         """The same for people."""
-        what = (
-            "1 picture that this atlas had is"
-            if self.pictures == 1
-            else f"{self.pictures:,} pictures that this atlas had are"
-        )
+        what = "1 picture of this atlas is" if self.pictures == 1 else f"{self.pictures:,} pictures of this atlas are"
         return f"{what} made anew: {'; '.join(self.reasons)}"
 
 
@@ -38,8 +34,8 @@ def made_anew(before: Mapping[str, Any] | None, weights: str, plan: Plan, outcom
         layer, recipe = layers.get(group.layer.name, {}), group.recipe_name
         had = {shown["channel"]: shown["renderings"].get(recipe) for shown in layer.get("channels_shown", ())}
         had[None] = layer.get("whole", {}).get(recipe)
-        keys = [(had.get(job.channel) or {}).get("key") for job in outcome.missing(group)]
-        gone = sum(bool(key) and key != job.key for key, job in zip(keys, outcome.missing(group), strict=True))
+        keys = [((had.get(job.channel) or {}).get("key"), job.key) for job in outcome.missing(group)]
+        gone = sum(bool(before_key) and before_key != key for before_key, key in keys)
         if before and gone:
             pictures += gone
             for reason in _reasons(before, weights, recipe, layer["recipes"].get(recipe, {}), group.recipe.shown):
@@ -53,11 +49,11 @@ def _reasons(
     changed = [key for key in now if key != "base" and was.get(key) != now[key]]
     found = []
     if changed:
-        found.append(f"recipe {name} has changed in {_listed(changed)}")
+        found.append(f"recipe {name} differs in {_listed(changed)}")
     if before["weights"]["digest"] != weights:
-        found.append("the weights are others")
+        found.append("the weights are different")
     if before["kernel"] != KERNEL:
-        found.append("this version of atlas renders in another way")
+        found.append("this version of atlas renders differently")
     return found or ["what decides their pixels has changed"]
 
 

@@ -59,19 +59,19 @@ def test_what_is_made_anew_is_told_with_the_reason(shell, config, monkeypatch):
     shell("build", "toy.yaml", "--limit", 1, "--quiet")
     assert "anew" not in shell("plan", "toy.yaml").out
     config.write_text(config.read_text().replace("steps: 3", "steps: 4, transforms: []"))
-    reason = "recipe main has changed in transforms and steps"
-    assert shell("plan", "toy.yaml").lines[-1] == f"2 pictures that this atlas had are made anew: {reason}"
+    reason = "recipe main differs in transforms and steps"
+    assert shell("plan", "toy.yaml").lines[-1] == f"2 pictures of this atlas are made anew: {reason}"
     said = json.loads(shell("plan", "toy.yaml", "--json").out)["made_anew"]
     assert said == {"pictures": 2, "reasons": [reason]}
     built = shell("build", "toy.yaml", "--limit", 1)
-    assert f"2 pictures that this atlas had are made anew: {reason}" in built.out + built.err
+    assert f"2 pictures of this atlas are made anew: {reason}" in built.out + built.err
     assert "anew" not in shell("plan", "toy.yaml").out
     with monkeypatch.context() as later:
         later.setattr(plan, "KERNEL", plan.KERNEL + 1)
         later.setattr(anew, "KERNEL", plan.KERNEL)
-        assert shell("plan", "toy.yaml").lines[-1].endswith("anew: this version of atlas renders in another way")
+        assert shell("plan", "toy.yaml").lines[-1].endswith("anew: this version of atlas renders differently")
     config.write_text(config.read_text().replace("random:1", "random:2"))
-    assert shell("plan", "toy.yaml").lines[-1].endswith("anew: the weights are others")
+    assert shell("plan", "toy.yaml").lines[-1].endswith("anew: the weights are different")
     config.write_text(config.read_text().replace("random:2", "random:1"))
     shutil.rmtree(".atlas/v1/entries")
     assert "anew" not in shell("plan", "toy.yaml").out

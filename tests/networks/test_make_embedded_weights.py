@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import importlib.util
 import io
 import sys
 import tarfile
@@ -15,8 +14,8 @@ import onnx
 import pytest
 
 from atlas.networks.arrays import Quantized, read
+from tests.scripts import script
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_embedded_weights.py"
 MANIFEST = (
     'x={weightsManifest:[{weights:[{name:"batch_normalization_1/beta",shape:[2],dtype:"float32",'
     'quantization:{min:-1,scale:.5,dtype:"uint8"}},{name:"conv2d_2/kernel",shape:[1,2,3],dtype:"float32",'
@@ -25,12 +24,9 @@ MANIFEST = (
 )
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_embedded_weights", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def loaded() -> ModuleType:
+    return script("make_embedded_weights")
 
 
 def package(folder: Path, values: bytes) -> Path:

@@ -1,8 +1,6 @@
 """Receptive fields and strides: right values for computations of every kind, and against gradients through networks."""
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,20 +11,15 @@ from keras import ops
 from atlas.networks import describe
 from atlas.networks.architectures import build
 from atlas.networks.graph import flatten
+from tests.scripts import script
 
 Layers = keras.layers
-SCRIPT = Path(__file__).parents[2] / "scripts" / "receptive_fields.py"
 EVERYTHING = None
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("receptive_fields", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def loaded() -> ModuleType:
+    return script("receptive_fields")
 
 
 def seen(before: Callable[[Any], Any], side: int | None = 64) -> tuple[int | None, int]:
