@@ -1,6 +1,8 @@
 """``atlas build``, and its two halves ``atlas render`` and ``atlas site``: the main job."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -48,7 +50,8 @@ def make(prepared: Prepared, watch: Observer) -> None:
         check_output(prepared.record(), prepared.request.output, prepared.file)
         if anew := prepared.anew:
             watch.say(anew.sentence)
-    _finish(prepared, watch, _rendered(prepared, watch), pages=True)
+    with _counting(prepared, watch):
+        _finish(prepared, watch, prepared.complete or render(prepared, watch), pages=True)
 
 
 def render_only(
@@ -76,7 +79,8 @@ def render_only(
     part = _shard(shard)
     prepared = prepare(config, given, limit).part(part)
     watch = observer(quiet, as_json)
-    _finish(prepared, watch, _rendered(prepared, watch), pages=False)
+    with _counting(prepared, watch):
+        _finish(prepared, watch, prepared.complete or render(prepared, watch), pages=False)
 
 
 def site(
@@ -98,13 +102,12 @@ def site(
     _finish(prepared, observer(quiet, as_json), True, pages=True)
 
 
-def _rendered(prepared: Prepared, watch: Observer) -> bool:
-    """Whether all that is missing was tried; False after Ctrl-C."""
-    if prepared.complete:
-        return True
+@contextlib.contextmanager
+def _counting(prepared: Prepared, watch: Observer) -> Iterator[None]:
+    """A Ctrl-C that ends the block at once, the second one or one while pages are written, says what is kept."""
     try:
-        return render(prepared, watch)
-    except KeyboardInterrupt:  # the second one
+        yield
+    except KeyboardInterrupt:
         watch.say(kept(prepared))
         raise typer.Exit(130) from None
 

@@ -77,7 +77,7 @@ def _channels(layer: LayerFacts, channels: str | int | None, where: marks.Where,
     if channels is None:
         return set(range(layer.channels))
     wanted: set[int] = set()
-    for run in parse_channels(str(channels)):
+    for run in parse_channels(channels) if isinstance(channels, str) else (range(channels, channels + 1),):
         if run[-1] < layer.channels:
             wanted.update(run)
         else:

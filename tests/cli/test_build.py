@@ -180,12 +180,15 @@ def test_ctrl_c_while_rendering_says_what_is_kept(shell, config, monkeypatch):
     assert (said.code, json.loads(said.out)) == (130, {"event": "notice", "text": sentence})
 
 
-def test_ctrl_c_at_any_other_time_is_one_word(shell, config, monkeypatch):
+def test_ctrl_c_while_pages_are_written_says_what_is_kept_and_at_any_other_time_is_one_word(shell, config, monkeypatch):
     def interrupted(*given, **more):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(writing, "write_atlas", interrupted)
     said = shell("build", "toy.yaml", "--quiet")
+    assert (said.code, said.out) == (130, "")
+    assert said.err == "atlas: interrupted: 5 of 5 pictures are kept; build again to go on\n"
+    said = shell("site", "toy.yaml", "--quiet")
     assert (said.code, said.out, said.err) == (130, "", "atlas: interrupted\n")
 
 

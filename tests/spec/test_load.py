@@ -96,6 +96,11 @@ def test_all_problems_at_once_with_their_places(read):
         ("network: vgg19\nrecord: [trace, mood]\n", "2:", "expected 'trace'"),
         ("network: vgg19\npreprocessing: tf\n", "2:1", "only with a .keras file"),
         ("network: vgg19\nweights: random:x\n", "2:1", "whole number"),
+        (
+            "network: vgg19\nlayers: [{name: block1_conv1, channels: 1000000000}]\n",
+            "2:",
+            "expected channels 0 to 63 of block1_conv1, received 1000000000",
+        ),
         ("network: vgg19\nlayers: [{name: block1_conv1, channels: 9-3}]\n", "2:", "lower channel first"),
         ("network: vgg19\nrecipes: {Main: {}}\n", "2:11", "small letters"),
         ("network: vgg19\nrecipes: {main: {start: photo.jpg}}\n", "2:18", "path of a photo"),
