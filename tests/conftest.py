@@ -89,11 +89,17 @@ def left() -> list[int]:
 def memory(left: list[int]) -> Iterator[None]:
     """What tests have loaded and traced is let go when it has become much: a fifth more than was left the last time."""
     yield
+    let_go(left)
+
+
+def let_go(left: list[int]) -> None:
+    """What is loaded and traced is let go where it is much; in the middle of long tests too."""
     if _resident() > max(MUCH, 1.2 * left[0]) and "keras" in sys.modules:
         worker._network.cache_clear()
         worker._traced.clear()
         if "atlas.api.ask" in sys.modules:
             sys.modules["atlas.api.ask"]._kept = None
+            sys.modules["atlas.api.ask"]._kernels.clear()
         sys.modules["keras"].backend.clear_session()
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):  # where the C library is another than GNU's
@@ -112,9 +118,24 @@ def kernels() -> None:
     worker.KERNELS_KEPT = 8
 
 
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with what Keras tells of the networks that many tests share."""
+    return tmp_path_factory.mktemp("told")
+
+
+def tell(told: Path, network: Path) -> None:
+    """Have Keras tell of a network, once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(told))
+        record.record(str(network))
+
+
 @pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cache folders of the test's own."""
+def folders(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+    """Cache folders of the test's own; what Keras tells of the networks that tests share is in there already."""
+    if {"toy", "digits"} & set(request.fixturenames):
+        shutil.copytree(told, tmp_path / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
 
@@ -139,7 +160,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy(tmp_path_factory: pytest.TempPathFactory, told: Path) -> Path:
     """A small network of three convolutions, one pool and a concatenation, as a .keras file."""
     import keras
 
@@ -152,6 +173,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     both = keras.layers.Concatenate(name="both")([left, right])
     path = tmp_path_factory.mktemp("toy") / "toy.keras"
     keras.Model(picture, both, name="toy").save(path)
+    tell(told, path)
     return path
 
 

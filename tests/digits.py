@@ -8,6 +8,7 @@ import pytest
 
 from atlas.networks.load import load
 from atlas.spec.facts import NetworkRef, Preprocessing
+from tests.conftest import tell
 
 HELD_OUT = 360
 
@@ -41,7 +42,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
+def digits(tmp_path_factory: pytest.TempPathFactory, told: Path) -> Digits:
     """Three convolutions and a softmax, trained on 1,437 of the digits for some seconds; the same on every run."""
     import keras
 
@@ -63,5 +64,6 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     model.fit(shown[:-HELD_OUT], labels[:-HELD_OUT], batch_size=32, epochs=6, verbose=0)
     path = Path(tmp_path_factory.mktemp("digits") / "digits.keras")
     model.save(path)
+    tell(told, path)
     ref = NetworkRef(str(path), "own", preprocessing=Preprocessing("rgb", (2.0, 2.0, 2.0), (-1.0, -1.0, -1.0)))
     return Digits(path, load(ref), model, pictures[-HELD_OUT:], labels[-HELD_OUT:])

@@ -17,6 +17,7 @@ import pytest
 
 from atlas.cli import main
 from atlas.engine import worker
+from tests.conftest import MUCH, let_go
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {
@@ -95,6 +96,7 @@ def _said(line: str, folder: Path) -> str:
         with pytest.raises(SystemExit) as end:
             main()
     assert not end.value.code, f"{given}\n{out.getvalue()}"
+    let_go([MUCH])
     return out.getvalue()
 
 

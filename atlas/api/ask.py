@@ -1,22 +1,27 @@
 """From the arguments of a function to a checked request and a network that is loaded once."""
 
+import gc
 import operator
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from atlas.ascent.kernel import Kernel
 from atlas.errors import AtlasError, ConfigError, NetworkError
+from atlas.images.loader import photo_name
 from atlas.networks.answers import catalog
 from atlas.networks.load import Network, contents, load
 from atlas.networks.weights import ensure
 from atlas.spec.facts import NetworkRef, is_path
 from atlas.spec.load import check_request
+from atlas.spec.recipe import Recipe
 from atlas.spec.request import LayerRequest, Request
 
 RECIPE = "shown"  # the name that the one recipe of a request has
+KERNELS_KEPT = 4  # in memory, of the last network
 ARGUMENTS = {  # what a key of the request is to whoever calls a function
     "layers[0].channels": "channels",
     "layers[0].name": "layer",
@@ -24,6 +29,7 @@ ARGUMENTS = {  # what a key of the request is to whoever calls a function
 }
 
 _kept: tuple[tuple[NetworkRef, dict[str, str]], Network] | None = None  # the last network, and what its files held
+_kernels: dict[Hashable, Kernel] = {}  # of that network
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,26 @@ def loaded(request: Request) -> Network:
     now = (request.ref, contents(request.ref))
     if _kept is None or _kept[0] != now:
         _kept = None  # the one before is let go first
+        _kernels.clear()
         _kept = now, load(request.ref)
     network = _kept[1]
     if network.facts.id != request.facts.id:
         raise NetworkError(f"{request.ref.network}: expected a file that stays as it is while it is read; try again")
     return network
+
+
+def kernel(network: Network, layer: str, recipe: Recipe, frame_every: int) -> Kernel:
+    """The kernel for pictures of a layer of the network that is kept: one of the last KERNELS_KEPT, or a new one.
+
+    So the second channel of a layer is not compiled again. A photo counts by what its file holds now.
+    """
+    key = (layer, recipe, frame_every, *(photo_name(Path(photo)) for photo in recipe.files))
+    kept = _kernels.pop(key, None)
+    if kept is None and len(_kernels) >= KERNELS_KEPT:
+        del _kernels[next(iter(_kernels))]
+        gc.collect()  # graphs refer to themselves, and hold weights
+    _kernels[key] = kept or Kernel(network, layer, recipe, frame_every)
+    return _kernels[key]
 
 
 def _numbers(channels: Any) -> tuple[list[int] | None, bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
-from atlas.api.ask import RECIPE, ask_layer, loaded, whole
+from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
 from atlas.ascent.render import Rendering
 from atlas.ascent.show import renderings
@@ -69,6 +69,6 @@ def maximize(
     shown = asked.layer.recipes[RECIPE]
     if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
-    made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every)
+    made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every, kernel)
     named = [Maximized(**vars(one), network=asked.request.ref.network, layer=layer) for one in made]
     return named[0] if asked.alone else named

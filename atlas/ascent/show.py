@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +65,21 @@ def tile(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def renderings(
-    network: Network, layer: str, channels: Sequence[int], recipe: Recipe, frame_every: int = 0
+    network: Network,
+    layer: str,
+    channels: Sequence[int],
+    recipe: Recipe,
+    frame_every: int = 0,
+    compile: Callable[[Network, str, Recipe, int], Kernel] = Kernel,
 ) -> list[Rendering]:
     """The renderings of some channels, one for a recipe of whole layers; a frame every so many steps, 0 for none.
 
-    Raises AtlasError when a picture could not be made.
+    ``compile`` gives the kernel: a new one, unless whoever asks keeps some. Raises AtlasError when a picture could not
+    be made.
     """
     made: list[Rendering] = []
     try:
-        kernel = Kernel(network, layer, recipe, frame_every)
+        kernel = compile(network, layer, recipe, frame_every)
         wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
         for first in range(0, len(wanted), size):
             made += render(kernel, wanted[first : first + size])

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import atlas
+from tests.conftest import MUCH, let_go
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "notebook.ipynb"
 
@@ -27,6 +28,7 @@ def test_the_notebook_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
             shown = eval(last, names)
             assert isinstance(shown, Image.Image)
             pictures += 1
+        let_go([MUCH])
     said = capsys.readouterr().out
     assert pictures == 3
     assert said.startswith("activated")

@@ -14,6 +14,7 @@ from atlas.errors import AtlasError, NetworkError
 from atlas.networks import load as loading
 
 QUICK = {"size": 32, "steps": 2, "preprocessing": "tf"}
+REAL = asking.Kernel
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 
 
@@ -112,6 +113,36 @@ def test_photos_class_names_and_images_are_those_of_now(model, tmp_path):
         Image.new("RGB", (32, 32), "red").save(images / name)
     with pytest.raises(AtlasError, match=r"\.png: expected the image that was looked at, received: changed"):
         found.images.crop(1)
+
+
+def test_a_second_channel_of_a_layer_is_not_compiled_again(model, tmp_path, monkeypatch):
+    """A kernel is kept by all that it depends on: the layer, the recipe, the photo as it is now, and the network."""
+    made = []
+
+    def counted(*given):
+        made.append(given[1])
+        return REAL(*given)
+
+    monkeypatch.setattr(asking, "Kernel", counted)
+    path, photo = tmp_path / "s.keras", tmp_path / "photo.png"
+    model.save(path)
+    first = atlas.maximize(path, "low", 1, **QUICK)
+    atlas.maximize(path, "low", [2, 3], **QUICK)
+    again = atlas.maximize(path, "low", 1, **QUICK)
+    np.testing.assert_array_equal(first.picture, again.picture)
+    assert made == ["low"]
+    atlas.maximize(path, "high", 1, **QUICK)
+    atlas.maximize(path, "high", 1, **{**QUICK, "steps": 3})
+    for colour in ("red", "blue", "blue"):
+        Image.new("RGB", (32, 32), colour).save(photo)
+        atlas.maximize(path, "low", 1, start=str(photo), **QUICK)
+    assert made == ["low", "high", "high", "low", "low"]
+    assert len(asking._kernels) == asking.KERNELS_KEPT
+    train(model)
+    model.save(path)
+    atlas.maximize(path, "low", 1, **QUICK)
+    assert made[5:] == ["low"]
+    assert len(asking._kernels) == 1
 
 
 def test_a_file_that_changes_while_it_is_read_is_one_sentence(model, tmp_path, monkeypatch):

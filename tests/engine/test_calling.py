@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,12 +46,30 @@ compute: {{backend: sequential}}
 """
 
 
+def configured(digits: Digits, folder: Path) -> Path:
+    """The folder with a configuration of some of the digits network's channels, and names of its classes."""
+    (folder / "digits.yaml").write_text(CONFIG.format(path=digits.path))
+    (folder / "names.txt").write_text("\n".join(NAMES))
+    return folder
+
+
 @pytest.fixture
 def folder(digits: Digits, tmp_path: Path) -> Path:
-    """A configuration of some of the digits network's channels, and names of its classes."""
-    (tmp_path / "digits.yaml").write_text(CONFIG.format(path=digits.path))
-    (tmp_path / "names.txt").write_text("\n".join(NAMES))
-    return tmp_path
+    return configured(digits, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of which the atlas was built, to be copied."""
+    folder = configured(digits, tmp_path_factory.mktemp("once"))
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_here(patch, folder, "build", "digits.yaml", "--quiet") == 0
+    return folder
+
+
+@pytest.fixture
+def built(once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(once, tmp_path / "built"))
 
 
 def told(folder: Path, layer: str, channel: int, site: str = "digits") -> dict[str, Any]:
@@ -64,8 +83,8 @@ def picture(folder: Path, layer: str, channel: int) -> np.ndarray:
         return np.asarray(image, np.float32)[None] / 127.5 - 1.0
 
 
-def test_the_pages_say_what_keras_predicts(digits: Digits, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_here(monkeypatch, folder, "build", "digits.yaml") == 0
+def test_the_pages_say_what_keras_predicts(digits: Digits, once: Path) -> None:
+    folder = once
     assert check_site(folder / "site") == []
     for layer, channels in {"second": range(9), "third": [5, 30], "classes": range(10)}.items():
         for channel in channels:
@@ -101,9 +120,9 @@ def slopes_are_finite_differences(digits: Digits, folder: Path) -> None:
 
 
 def test_names_are_words_and_nothing_is_asked_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    built: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_here(monkeypatch, folder, "build", "digits.yaml") == 0
+    folder = built
     page = folder / "site/digits/classes/3.html"
     assert '<span class="called">three</span></h1>' in page.read_text()
     assert 'title="3, three"' in (page.parent / "index.html").read_text()
@@ -123,23 +142,20 @@ def test_names_are_words_and_nothing_is_asked_again(
     assert contents(folder / ".atlas/v1/entries") == kept
 
 
-def test_a_build_with_nothing_to_do_needs_no_tensorflow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_here(monkeypatch, folder, "build", "digits.yaml", "--limit", "1") == 0
+def test_a_build_with_nothing_to_do_needs_no_tensorflow(built: Path) -> None:
     code = """
 import sys
 from atlas.cli import main
-sys.argv = ["atlas", "build", "digits.yaml", "--limit", "1"]
+sys.argv = ["atlas", "build", "digits.yaml"]
 try:
     main()
 finally:
     print({"tensorflow", "keras"} & set(sys.modules))
 """
     here = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=here, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=built, env=here, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "nothing to render: all 3 pictures are cached",
+        "nothing to render: all 21 pictures are cached",
         "site: site/digits/index.html (unchanged)",
         "set()",
     ]
