@@ -1,8 +1,8 @@
 """Count the channels of mixed0 to mixed4 of the embedded InceptionV3 that end activated, with and without the cure.
 
-    python scripts/dead.py [--workers 2] [--size 96] [--steps 24]
+    python scripts/dead.py [--workers 2]
 
-Prints a table as Markdown and names the channels that stay dead. The *cure* is what the recipe ``default`` does for a
+Prints a table as Markdown and names the channels that stay dead. The *cure* is what the recipe ``preview`` does for a
 channel that is nowhere above zero at its start: the leak of its objective, the share of the gradient that goes on
 through shut ReLUs, and the ascent before the ReLU while all of it is shut. Without it the mean activation ascends as it
 is. All of it takes about 20 minutes on two cores.
@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
 
 NETWORK = NetworkRef("inceptionv3", "embedded")
 LAYERS = {"mixed0": 256, "mixed1": 288, "mixed2": 288, "mixed3": 768, "mixed4": 768}
@@ -52,10 +53,8 @@ def states(recipe: Recipe, cured: bool, layer: str, channels: list[int]) -> list
 def main() -> None:
     parser = argparse.ArgumentParser(description="Count the channels that end activated, with and without the cure.")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
-    parser.add_argument("--size", type=int, default=96, help="side of a picture in pixels")
-    parser.add_argument("--steps", type=int, default=24)
     given = parser.parse_args()
-    recipe = Recipe(size=given.size, steps=given.steps)
+    recipe = RECIPES["preview"]
     parts = [
         (cured, layer, list(range(first, min(first + PART, count))))
         for cured in (False, True)

@@ -76,11 +76,17 @@ class FourierPicture:
     decorrelate: bool
     contrast: float | None
     planes: int = 3
+    saturation: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image's parameters."""
         return (self.planes, self.size, self.size // 2 + 1, 2)
+
+    @property
+    def colours(self) -> np.ndarray | None:
+        """The colour directions ``(3, 3)``, those besides light weighed by ``saturation``; None for plain colours."""
+        return COLOURS * np.array([1, self.saturation, self.saturation], np.float32) if self.decorrelate else None
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -98,13 +104,13 @@ class FourierPicture:
             return np.ascontiguousarray(np.moveaxis(np.float32(START_DEVIATION) * noise, 0, -1))
         weights = np.where(self.weights == 0, np.inf, self.weights)
         picture = in_planes(start_picture(start, self.size, generator), self.planes)
-        spectrum = 4 * spectrum_of(picture, self.decorrelate) / weights
+        spectrum = 4 * spectrum_of(picture, self.colours) / weights
         return np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32)
 
     def paint(self, parameters: Any) -> Any:
         """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, planes, size, size // 2 + 1, 2)``."""
         spectrum = as_complex(parameters * np.repeat(self.weights[..., None] / 4, 2, axis=-1))
-        values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate)
+        values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.colours)
         return in_colours(tf.sigmoid(values if self.contrast is None else at_contrast(values, self.contrast)))
 
     def constrain(self, parameters: Any) -> Any:
@@ -151,13 +157,14 @@ class MacoPicture:
         if start == "noise":
             return generator.uniform(-np.pi, np.pi, self.shape).astype(np.float32)
         picture = in_planes(start_picture(start, self.size, generator), self.planes)
-        spectrum = spectrum_of(picture, self.decorrelate)
+        spectrum = spectrum_of(picture, COLOURS if self.decorrelate else None)
         return np.asarray(np.angle(spectrum), np.float32)
 
     def paint(self, parameters: Any) -> Any:
         """The picture ``(n, size, size, 3)`` in (0, 1) from parameters ``(n, planes, size, size // 2 + 1)``."""
         spectrum = tf.complex(tf.cos(parameters) * self.magnitude, tf.sin(parameters) * self.magnitude)
-        return in_colours(tf.sigmoid(coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), self.decorrelate)))
+        values = coloured(tf.signal.irfft2d(spectrum, [self.size, self.size]), COLOURS if self.decorrelate else None)
+        return in_colours(tf.sigmoid(values))
 
     def constrain(self, parameters: Any) -> Any:
         """The parameters after an update: any angle is fine."""
@@ -174,7 +181,7 @@ def parameterization(recipe: Recipe, size: int, grey: bool = False) -> Picture:
         case Pixel():
             return PixelPicture(size, recipe.input == "signed", planes)
         case Fourier():
-            return FourierPicture(size, slot.power, slot.decorrelate, slot.contrast, planes)
+            return FourierPicture(size, slot.power, slot.decorrelate, slot.contrast, planes, slot.saturation)
         case Maco():
             return MacoPicture(size, slot.power, slot.axes, slot.decorrelate, slot.contrast, planes)
 
@@ -194,18 +201,18 @@ def in_colours(picture: Any) -> Any:
     return picture if picture.shape[3] == 3 else tf.repeat(picture, 3, axis=3)
 
 
-def coloured(values: Any, decorrelate: bool) -> Any:
-    """Values ``(n, 3, h, w)`` along the colour directions of natural images, or plain ones, as ``(n, h, w, 3)``; those
-    of one plane ``(n, 1, h, w)`` as light ``(n, h, w, 1)``."""
+def coloured(values: Any, colours: np.ndarray | None) -> Any:
+    """Values ``(n, 3, h, w)`` along the columns of ``colours (3, 3)``, or plain ones, as ``(n, h, w, 3)``; those of one
+    plane ``(n, 1, h, w)`` as light ``(n, h, w, 1)``."""
     values = tf.transpose(values, [0, 2, 3, 1])
     if values.shape[3] == 1:
-        return values * LIGHT if decorrelate else values
-    if not decorrelate:
+        return values if colours is None else values * LIGHT
+    if colours is None:
         return values
     count, height, width, _ = tf.unstack(tf.shape(values))
     flat = tf.reshape(values, [count, height * width, 3])
     # A product for each image: one product for the whole batch rounds differently with the number of images.
-    mixed = tf.matmul(flat, tf.broadcast_to(COLOURS, [count, 3, 3]), transpose_b=True)
+    mixed = tf.matmul(flat, tf.broadcast_to(colours, [count, 3, 3]), transpose_b=True)
     return tf.ensure_shape(tf.reshape(mixed, [count, height, width, 3]), values.shape)
 
 
@@ -238,12 +245,10 @@ def at_contrast(values: Any, contrast: float) -> Any:
     return cast(Callable[[Any], Any], tf.custom_gradient(scaled))(values)
 
 
-def spectrum_of(picture: np.ndarray, decorrelate: bool) -> np.ndarray:
+def spectrum_of(picture: np.ndarray, colours: np.ndarray | None) -> np.ndarray:
     """The spectrum ``(c, h, w // 2 + 1)`` of a picture ``(h, w, c)``, c 3 or 1, before its sigmoid and its colours."""
     within = np.clip(picture, 0.02, 0.98)
     values = np.log(within / (1 - within))  # the sigmoid undone
-    if decorrelate and values.shape[2] == 1:
-        values = values / LIGHT
-    elif decorrelate:
-        values = values @ np.linalg.inv(COLOURS).T
+    if colours is not None:
+        values = values / LIGHT if values.shape[2] == 1 else values @ np.linalg.inv(colours).T
     return np.fft.rfft2(values.transpose(2, 0, 1))

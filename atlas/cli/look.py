@@ -70,7 +70,9 @@ def show(
     preprocessing: options.PreprocessingOption = None,
     recipe: Annotated[
         str,
-        typer.Option("--recipe", help="default, preview, lucid, tutorial, unregularised, maco, deepdream, caricature."),
+        typer.Option(
+            "--recipe", help="default, fine, preview, lucid, tutorial, unregularised, maco, deepdream, caricature."
+        ),
     ] = "default",
     steps: Annotated[int | None, typer.Option("--steps", help="Number of updates.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the picture in pixels.")] = None,

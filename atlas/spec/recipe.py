@@ -71,20 +71,20 @@ class Recipe(Frozen):
     """
 
     base: str = "default"
-    parameterization: Parameterization = Fourier()
-    transforms: tuple[Transform, ...] = (Shift(), Scale(), Rotate())
+    parameterization: Parameterization = Fourier(saturation=0.7, contrast=1.2)
+    transforms: tuple[Transform, ...] = (Roll(share=0.65), Shift(), Scale(between=(0.75, 1.15)), Rotate(degrees=8.0))
     objective: OneOrSeveral = Channel()
-    optimizer: Optimizer = Adam()
+    optimizer: Optimizer = Adam(schedule="linear")
     size: Literal["auto"] | Annotated[int, Field(ge=16, le=2048, multiple_of=4)] = "auto"
-    steps: int = Field(128, ge=1, le=100_000)
-    settle: Settle | None = Settle()
+    steps: int = Field(300, ge=1, le=100_000)
+    settle: Settle | None = None
     octaves: Octaves | None = None
     keep: Literal["last", "best"] = "last"
     through: float = Field(0.05, ge=0, le=1)
     repeats: int = Field(1, ge=1, le=16)
     seed: int = Field(0, ge=0, lt=2**63)
     start: PathText = "noise"
-    fill: Literal["reflect", "wrap", "grey"] = "reflect"
+    fill: Literal["reflect", "wrap", "grey"] = "wrap"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
     arithmetic: Literal["fast", "plain", "mixed", "xla"] = "fast"
@@ -174,8 +174,14 @@ class Recipe(Frozen):
 
     @property
     def pixels(self) -> dict[str, Any]:
-        """The recipe as plain data, without the name it was derived from: what the key is made of."""
-        return self.model_dump(mode="json", exclude={"base"})
+        """The recipe as plain data, without the name it was derived from: what the key is made of.
+
+        What keys of before did not know is left out where it means what was done before.
+        """
+        found = self.model_dump(mode="json", exclude={"base"})
+        if found["parameterization"].get("saturation") == 1:
+            del found["parameterization"]["saturation"]
+        return found
 
     @property
     def seen(self) -> int:

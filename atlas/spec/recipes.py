@@ -18,12 +18,23 @@ from atlas.spec.slots import (
     RandomCrop,
     Rotate,
     Scale,
+    Settle,
     Shift,
 )
 
+# What `default` had until it rolled: narrow moves that few steps can average over.
+FORMER: dict[str, Any] = {
+    "parameterization": Fourier(),
+    "transforms": (Shift(), Scale(), Rotate()),
+    "optimizer": Adam(),
+    "settle": Settle(),
+    "fill": "reflect",
+}
+
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
-    "preview": Recipe(base="preview", size=96, steps=24),
+    "fine": Recipe(base="fine", steps=612),  # at 128 px as much work as Lucid's
+    "preview": Recipe(base="preview", size=96, steps=24, **FORMER),
     # Lucid's own: pad 12, jitter 8, scale 0.9..1.1, rotate -10..10 with five extra zeros, jitter 4; Adam 0.05, 512
     # updates and one more. tensorflow/lucid, optvis/{param,transform,render}.py.
     "lucid": Recipe(
@@ -56,7 +67,7 @@ RECIPES: dict[str, Recipe] = {
         optimizer=Ascent(rate=0.1),
         size=300,
         steps=10,
-        settle=None,
+        fill="reflect",
         input="signed",
         rounding="down",
         arithmetic="plain",
@@ -71,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
         optimizer=Ascent(rate=5.0, over="length"),
         size=128,
         steps=30,
-        settle=None,
+        fill="reflect",
         keep="best",
         start="grey-noise",
     ),
@@ -85,7 +96,7 @@ RECIPES: dict[str, Recipe] = {
         optimizer=Adam(rate=0.3, schedule="cosine"),
         size=160,
         steps=256,
-        settle=None,
+        fill="reflect",
     ),
     # Four octaves of 1.4, ten steps each of 1.5 / 255 along the gradient over its mean absolute value, jitter.
     "deepdream": Recipe(
@@ -97,7 +108,7 @@ RECIPES: dict[str, Recipe] = {
         optimizer=Ascent(rate=0.006, over="mean"),
         size=512,
         steps=40,
-        settle=None,
+        fill="reflect",
         octaves=Octaves(),
         start="grey-noise",
     ),
@@ -105,7 +116,7 @@ RECIPES: dict[str, Recipe] = {
     # running away. The cosine to the first power, where Lucid has none; three eighths of its steps.
     "caricature": Recipe(
         base="caricature",
-        parameterization=Fourier(power=1.0, contrast=None),
+        **{**FORMER, "parameterization": Fourier(power=1.0, contrast=None)},
         objective=Caricature(),
         size=224,
         steps=192,

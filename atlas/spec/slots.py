@@ -20,14 +20,15 @@ class Fourier(Frozen):
     """The picture's spectrum holds the parameters, so that gradient steps spread over all scales (Olah et al. 2017).
 
     ``power`` is the fall of the spectrum, amplitude 1 / frequency ** power: higher gives smoother pictures.
-    ``decorrelate`` steps along the colour directions of natural images. ``contrast`` fixes the deviation of the values
-    before the sigmoid and takes the mean colour out, so that no picture ends pale or drowned in one tint; None leaves
-    both free, as Lucid does.
+    ``decorrelate`` steps along the colour directions of natural images, of which ``saturation`` weighs those besides
+    light: below 1 colours are softer. ``contrast`` fixes the deviation of the values before the sigmoid and takes the
+    mean colour out, so that no picture ends pale or drowned in one tint; None leaves both free, as Lucid does.
     """
 
     name: Literal["fourier"] = "fourier"
     power: float = Field(1.25, ge=0, le=3)
     decorrelate: bool = True
+    saturation: float = Field(1.0, gt=0, le=2)
     contrast: float | None = Field(1.6, gt=0, le=10)
 
 

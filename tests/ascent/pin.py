@@ -41,7 +41,7 @@ def pictures() -> dict[str, Any]:
         rows, columns = np.mgrid[:24, :24]
         Image.fromarray(np.stack([8 * rows, 8 * columns, 4 * rows + 4 * columns], axis=-1).astype(np.uint8)).save(photo)
         for name, recipe in RECIPES.items():
-            if name == "preview":  # default, but for its size and steps
+            if name == "fine":  # default, but for its steps
                 continue
             changes: dict[str, Any] = {"size": 24, "steps": 5}
             if name == "deepdream":  # from noise, since in grey nothing of so small a layer is active

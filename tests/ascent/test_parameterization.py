@@ -20,10 +20,10 @@ def painted(picture, parameters):
 
 
 @pytest.mark.parametrize("contrast", [None, 1.3])
-@pytest.mark.parametrize("decorrelate", [False, True])
-def test_fourier_paints_what_numpy_paints(contrast, decorrelate):
+@pytest.mark.parametrize(("decorrelate", "saturation"), [(False, 1.0), (True, 1.0), (True, 0.4)])
+def test_fourier_paints_what_numpy_paints(contrast, decorrelate, saturation):
     rng = np.random.default_rng(0)
-    picture = FourierPicture(16, 1.25, decorrelate, contrast)
+    picture = FourierPicture(16, 1.25, decorrelate, contrast, saturation=saturation)
     parameters = rng.standard_normal(picture.shape).astype(np.float32)
     frequency = np.maximum(np.hypot(np.fft.fftfreq(16)[:, None], np.fft.rfftfreq(16)[None]), 1 / 16)
     weights = 16 / frequency**1.25
@@ -31,7 +31,8 @@ def test_fourier_paints_what_numpy_paints(contrast, decorrelate):
         weights[0, 0] = 0
     values = np.fft.irfft2((parameters[..., 0] + 1j * parameters[..., 1]) * weights, (16, 16)).transpose(1, 2, 0) / 4
     if decorrelate:
-        values = values @ COLOURS.T
+        light, *colours = values.transpose(2, 0, 1)
+        values = np.stack([light, *(saturation * colour for colour in colours)], axis=-1) @ COLOURS.T
     if contrast:
         values = values / values.std() * contrast
     np.testing.assert_allclose(painted(picture, parameters), 1 / (1 + np.exp(-values)), atol=1e-5)
@@ -70,7 +71,15 @@ def test_flat_starts_are_painted_as_they_are(slot, start):
     np.testing.assert_allclose(drawn, 0.5 if start == "grey" else 0.0, atol=0.021)
 
 
-@pytest.mark.parametrize("slot", [Pixel(), Fourier(contrast=None), Fourier(contrast=None, decorrelate=False)])
+@pytest.mark.parametrize(
+    "slot",
+    [
+        Pixel(),
+        Fourier(contrast=None),
+        Fourier(contrast=None, saturation=0.4),
+        Fourier(contrast=None, decorrelate=False),
+    ],
+)
 def test_a_photo_is_painted_as_it_is_cropped_to_a_square(slot, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "photo.png"
@@ -206,10 +215,10 @@ def test_a_network_of_one_input_channel_gets_pictures_in_grey(tmp_path):
 
 MIXED = """
 import numpy as np, tensorflow as tf
-from atlas.ascent.parameterization import coloured
+from atlas.ascent.parameterization import COLOURS, coloured
 values = np.random.default_rng(0).standard_normal((8, 3, 32, 32), np.float32)
-whole = coloured(values, True).numpy()
-print(all((coloured(values[:n], True).numpy() == whole[:n]).all() for n in range(1, 8)))
+whole = coloured(values, COLOURS).numpy()
+print(all((coloured(values[:n], COLOURS).numpy() == whole[:n]).all() for n in range(1, 8)))
 """
 
 

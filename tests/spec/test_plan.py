@@ -1,5 +1,7 @@
 import dataclasses
+import textwrap
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -81,6 +83,41 @@ def test_the_recipe_s_name_is_not_in_the_key():
     assert identify("n", "w", Preprocessing(), "l", Recipe(size=96)) == identify(
         "n", "w", Preprocessing(), "l", Recipe(base="lucid", size=96)
     )
+
+
+FORMER = """recipes:
+  main:
+    base: default
+    parameterization: {saturation: 1, contrast: 1.6}
+    transforms: [{name: shift, pixels: 6}, {name: scale, between: [0.97, 1.03]}, {name: rotate, degrees: 3}]
+    optimizer: {schedule: constant}
+    steps: 128
+    settle: {window: 32, gain: 0.01}
+    fill: reflect
+"""
+
+
+def test_recipes_that_did_not_change_keep_their_keys_and_so_does_the_former_default_written_out(read):
+    """A key that moves has everybody render everything again."""
+    known = {
+        "preview": "96d6d1fedafada7c",
+        "lucid": "ff95efabeadd0c1a",
+        "tutorial": "0918a235b9e9f01e",
+        "unregularised": "9fb2bd44d4d67f52",
+        "maco": "da4d4d3e8217cd30",
+        "deepdream": "bb8d8fc33892ff88",
+        "caricature": "2a6449760a68c8f1",
+        "former": "3ff4cb7d7a7875ff",
+    }
+    former = read(CONFIG + FORMER).layers[0].recipes["main"]
+    found = {
+        name: identify("n", "w", Preprocessing(), "l", recipe.model_copy(update={"size": 96}))[:16]
+        for name, recipe in {**RECIPES, "former": former}.items()
+        if name in known
+    }
+    assert found == known
+    changes = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    assert textwrap.indent(FORMER, "  ") in changes
 
 
 @pytest.mark.parametrize("several", [False, True])
