@@ -74,8 +74,8 @@ def test_all_problems_at_once_with_their_places(read):
         "7:20: layers[1].channels: expected channels 0 to 767 of mixed4, received 900",
         "10:19: recipes.main.size: expected 'auto' or greater than or equal to 16, received 12",
         "11:3: recipes.main: expected each key once, received it again",
-        "12:7: recipes.x.base: expected one of default, fine, preview, lucid, tutorial, unregularised, maco, deepdream, "
-        "caricature, received 'defalt'; did you mean default?",
+        "12:7: recipes.x.base: expected one of default, fine, preview, lucid, tutorial, unregularised, maco, "
+        "deepdream, caricature, received 'defalt'; did you mean default?",
         "13:11: compute.workers: expected 'auto' or a valid integer, received \"2\"",
     ):
         assert any(one.startswith(line) for one in found), (line, found)
