@@ -70,16 +70,16 @@ def renderings(
     channels: Sequence[int],
     recipe: Recipe,
     frame_every: int = 0,
-    compile: Callable[[Network, str, Recipe, int], Kernel] = Kernel,
+    make: Callable[[Network, str, Recipe, int], Kernel] = Kernel,
 ) -> list[Rendering]:
     """The renderings of some channels, one for a recipe of whole layers; a frame every so many steps, 0 for none.
 
-    ``compile`` gives the kernel: a new one, unless whoever asks keeps some. Raises AtlasError when a picture could not
+    ``make`` gives the kernel: a new one, unless whoever asks keeps some. Raises AtlasError when a picture could not
     be made.
     """
     made: list[Rendering] = []
     try:
-        kernel = compile(network, layer, recipe, frame_every)
+        kernel = make(network, layer, recipe, frame_every)
         wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
         for first in range(0, len(wanted), size):
             made += render(kernel, wanted[first : first + size])
