@@ -4,6 +4,8 @@ Exit codes: 0 done; 1 done, but a channel failed or a check found something; 2 o
 130 interrupted.
 """
 
+import atexit
+import signal
 import sys
 from typing import Annotated
 
@@ -66,3 +68,5 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
+    finally:  # what came of it is decided: a Ctrl-C while Python ends changes nothing and is not heard
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -30,6 +31,13 @@ try:
 finally:
     loaded = {"tensorflow", "keras"} & set(sys.modules)
     print("loaded:", *sorted(loaded), file=sys.stderr)
+"""
+
+ENDING = """
+import atexit, time
+atexit.register(lambda: (print("ends", flush=True), time.sleep(0.5)))
+from atlas.cli import main
+main()
 """
 
 THOUSAND = """
@@ -152,3 +160,15 @@ def test_json_through_a_pipe_can_be_cut_short_and_nothing_below_writes_to_the_er
     run = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert json.loads(run.stdout)["event"] == "batch"
     assert run.stderr == ""
+
+
+def test_ctrl_c_while_python_ends_changes_nothing(tmp_path: Path) -> None:
+    """What came of the command is decided, its exit code too: neither a traceback nor a death by the signal."""
+    command = [sys.executable, "-c", ENDING, "--version"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("atlas ")
+        assert run.stdout.readline() == "ends\n"
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=20)
+    assert (run.returncode, said) == (0, "")
