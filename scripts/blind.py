@@ -3,9 +3,10 @@
     python scripts/blind.py sheets OUT [--recipes default,lucid] [--workers 2]
     python scripts/blind.py count OUT
 
-``sheets`` renders 96 pairs at 128 px, 48 channels of each embedded network, and lays them out in ``OUT/sheets``: on
-each line a number and two pictures, A on the left and B on the right. Each pair comes twice, once in each order, at
-places that are drawn. ``OUT/key.json`` says what is where: keep it from the readers. A reader writes a file
+``sheets`` lays out 96 pairs at 128 px, 48 channels of each embedded network, in ``OUT/sheets``: on each line a number
+and two pictures, A on the left and B on the right. Each pair comes twice, once in each order, at places that are drawn.
+The pictures lie in ``OUT/NETWORK``, where ``quality.py OUT/NETWORK --network NETWORK`` puts them too; what does not is
+rendered. ``OUT/key.json`` says what is where: keep it from the readers. A reader writes a file
 ``OUT/answers-NAME.txt`` with a line such as ``17 A`` for every number: which of the two they would rather hang on a
 wall as a picture of something. ``count`` unblinds: of each reader and of all, how often the first recipe was
 preferred, with its 95 % interval. A pair whose verdict flips with the order counts half.
@@ -27,9 +28,8 @@ from PIL import Image, ImageDraw
 from atlas.spec.facts import NetworkRef
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from quality import LAYERS, SIDE, recipes, render_layer
+from quality import LAYERS, SIDE, cases, recipes, render_layer
 
-EACH = 48  # channels of each network
 LINES = 12  # pairs on a sheet
 GAP, LABEL = 12, 56  # pixels between pictures, and for the number
 
@@ -57,20 +57,9 @@ def pairs(channels: dict[str, dict[str, list[int]]], seed: int = 0) -> list[Pair
     return found
 
 
-def cases() -> dict[str, dict[str, list[int]]]:
-    """EACH channels of each network, spread over its layers, other ones than those that recipes are tuned on."""
-    from atlas.networks.catalog import facts
-
-    found: dict[str, dict[str, list[int]]] = {}
-    for network, layers in LAYERS.items():
-        known = facts(NetworkRef(network, "embedded"))
-        for index, name in enumerate(layers):
-            layer = known.layer(name)
-            assert layer is not None
-            count = EACH // len(layers) + (index < EACH % len(layers))
-            places = (np.arange(count) + 0.37) / count
-            found.setdefault(network, {})[name] = [int(place * layer.channels) for place in places]
-    return found
+def judged(channels: list[int]) -> list[int]:
+    """Three of four of a layer's channels: 48 of 64."""
+    return [channel for index, channel in enumerate(channels) if index % 4 != 3]
 
 
 def sheet(rows: list[tuple[int, np.ndarray, np.ndarray]]) -> Image.Image:
@@ -87,7 +76,8 @@ def sheet(rows: list[tuple[int, np.ndarray, np.ndarray]]) -> Image.Image:
 
 def sheets(out: Path, names: tuple[str, str], workers: int) -> None:
     """Render what is missing and write the sheets and the key."""
-    channels, made = cases(), recipes(list(names))
+    channels = {network: cases(NetworkRef(network, "embedded")) for network in LAYERS}
+    made = recipes(list(names))
     jobs = [
         (NetworkRef(network, "embedded"), name, made[name], layer, numbers, str(out / network))
         for name in names
@@ -102,7 +92,9 @@ def sheets(out: Path, names: tuple[str, str], workers: int) -> None:
         stored = np.load(out / pair.network / f"{name}-{pair.layer}.npz")["pictures"]
         return np.asarray(stored[channels[pair.network][pair.layer].index(pair.channel)])
 
-    order = pairs(channels)
+    order = pairs(
+        {network: {layer: judged(numbers) for layer, numbers in layers.items()} for network, layers in channels.items()}
+    )
     (out / "sheets").mkdir(exist_ok=True)
     for begin in range(0, len(order), LINES):
         rows = []

@@ -1,10 +1,11 @@
 """Compare recipes by what their pictures excite and how they look, over 64 channels of an embedded network.
 
-    python scripts/quality.py OUT [--network inceptionv3] [--recipes default,lucid,tutorial] [--workers 2]
-        [--probes FILE.npz]
+    python scripts/quality.py OUT [--network inceptionv3] [--recipes default,default@150,lucid,tutorial]
+        [--workers 2] [--probes FILE.npz]
 
-Prints tables as Markdown and writes contact sheets and ``results.json`` into OUT. The pictures of a recipe lie there
-too, so that a recipe is rendered once however often the tables are made.
+Prints tables as Markdown and writes contact sheets, ``results.json``, and ``frontier.json`` for ``frontier.py`` into
+OUT. The pictures of a recipe lie there too, so that a recipe is rendered once however often the tables are made.
+``default@150`` is a recipe with so many steps.
 
 The *robust score* of a picture is that of ``atlas.probes.robust``: the mean over 16 fixed draws (scale 0.95 to 1.05,
 rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Six views* is
@@ -34,30 +35,30 @@ from atlas.spec.recipes import RECIPES
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 import eye
 
+# Channels of each layer, 64 in all: a batch is a power of two, and one that is not full costs as much as one that is.
 LAYERS = {
-    "inceptionv3": ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4"),
-    "vgg16": (
-        "block2_conv2",
-        "block3_conv1",
-        "block3_conv3",
-        "block4_conv1",
-        "block4_conv3",
-        "block5_conv1",
-        "block5_conv3",
-    ),
+    "inceptionv3": {"mixed0": 8, "mixed1": 8, "mixed2": 16, "mixed3": 16, "mixed4": 16},
+    "vgg16": {
+        "block2_conv1": 8,
+        "block2_conv2": 8,
+        "block3_conv1": 8,
+        "block3_conv3": 8,
+        "block4_conv1": 8,
+        "block4_conv3": 8,
+        "block5_conv1": 8,
+        "block5_conv3": 8,
+    },
 }
-CHANNELS = 64
 SIDE = 128
 FLOOR = 1e-3
 
 
 def cases(ref: NetworkRef) -> dict[str, list[int]]:
-    """The channels of each layer: as many of each as it goes, evenly spread."""
+    """The channels of each layer, evenly spread from its first to its last."""
     from atlas.networks.catalog import facts
 
-    known, layers, result = facts(ref), LAYERS[ref.network], {}
-    for index, name in enumerate(layers):
-        count = CHANNELS // len(layers) + (index < CHANNELS % len(layers))
+    known, result = facts(ref), {}
+    for name, count in LAYERS[ref.network].items():
         layer = known.layer(name)
         assert layer is not None
         result[name] = [int(channel) for channel in np.linspace(0, layer.channels - 1, count).round()]
@@ -70,12 +71,21 @@ def cost(recipe: Recipe) -> float:
 
 
 def recipes(names: list[str]) -> dict[str, Recipe]:
-    """The recipes at 128 px; the tutorial's takes as many steps as the default recipe's cost allows."""
-    sized = {name: RECIPES[name].model_copy(update={"size": SIDE}) for name in {*names, "default"}}
-    if "tutorial" in names:
-        steps = round(cost(sized["default"]) / SIDE**2)
-        sized["tutorial"] = sized["tutorial"].model_copy(update={"steps": steps})
-    return {name: sized[name] for name in names}
+    """The recipes at 128 px: ``NAME`` as it is, ``NAME@STEPS`` with so many steps.
+
+    The tutorial's takes as many as the default recipe's cost allows, if none are named.
+    """
+    found = {}
+    for name in names:
+        base, _, steps = name.partition("@")
+        if base == "tutorial" and not steps:
+            steps = str(round(cost(_sized("default")) / SIDE**2))
+        found[name] = _sized(base, **({"steps": int(steps)} if steps else {}))
+    return found
+
+
+def _sized(name: str, **changes: int) -> Recipe:
+    return RECIPES[name].model_copy(update={"size": SIDE, **changes})
 
 
 def render_layer(ref: NetworkRef, name: str, recipe: Recipe, layer: str, channels: list[int], out: str) -> None:
@@ -137,21 +147,16 @@ def sound(colour: np.ndarray, deviation: np.ndarray, saturated: np.ndarray) -> n
 
 def tables(judged: dict[str, dict[str, Any]], made: dict[str, Recipe], against: str) -> list[str]:
     """The figures as lines of Markdown: scores over those of one recipe, looks, scores by layer."""
-    joined = {
-        name: {key: _joined(judged, name, key) for key in found} for name, found in next(iter(judged.values())).items()
-    }
-    alive = joined[against]["score"][0] >= FLOOR
-    theirs = np.maximum(joined[against]["score"], FLOOR)
+    joined, each = _by_recipe(judged), in_views(judged, against)
     lines = [
         f"| over {against} | steps | sees | cost | {' | '.join(eye.VIEWS)} | six views | rank, median | rank 0 |",
         "|---|---|---|---|" + "---|" * len(eye.VIEWS) + "---|---|---|",
     ]
     for name, recipe in made.items():
         found = joined[name]
-        each = [geometric(row[alive]) for row in np.maximum(found["score"], FLOOR) / theirs]
         lines.append(
             f"| {name} | {recipe.steps} | {recipe.seen} px | {cost(recipe) / cost(made[against]):.2f} "
-            f"| {' | '.join(f'{value:.2f}' for value in each)} | {geometric(each):.3f} "
+            f"| {' | '.join(f'{value:.2f}' for value in each[name])} | {geometric(each[name]):.3f} "
             f"| {np.median(found['rank']):g} | {(found['rank'] == 0).mean():.0%} |"
         )
     lines += [
@@ -169,12 +174,26 @@ def tables(judged: dict[str, dict[str, Any]], made: dict[str, Recipe], against: 
         )
     lines += ["", "| six views over " + against + " | " + " | ".join(judged) + " |", "|---|" + "---|" * len(judged)]
     for name in made:
-        each = [
-            geometric(np.maximum(layer[name]["score"], FLOOR) / np.maximum(layer[against]["score"], FLOOR))
-            for layer in judged.values()
-        ]
-        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in each) + " |")
+        by_layer = [geometric(in_views({layer: one}, against)[name]) for layer, one in judged.items()]
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in by_layer) + " |")
     return lines
+
+
+def in_views(judged: dict[str, dict[str, Any]], against: str) -> dict[str, list[float]]:
+    """Of each recipe the score over that of one, in each view, without the channels that are dead under that one."""
+    joined = _by_recipe(judged)
+    theirs = np.maximum(joined[against]["score"], FLOOR)
+    alive = joined[against]["score"][0] >= FLOOR
+    return {
+        name: [geometric(row[alive]) for row in np.maximum(found["score"], FLOOR) / theirs]
+        for name, found in joined.items()
+    }
+
+
+def _by_recipe(judged: dict[str, dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
+    """What is known of each recipe's pictures, of all layers after each other."""
+    names = next(iter(judged.values()))
+    return {name: {key: _joined(judged, name, key) for key in found} for name, found in names.items()}
 
 
 def _joined(judged: dict[str, dict[str, Any]], name: str, key: str) -> np.ndarray:
@@ -202,7 +221,7 @@ def main() -> None:
     parser.add_argument(
         "--network", choices=LAYERS, default="inceptionv3", help="whose channels, with embedded weights"
     )
-    parser.add_argument("--recipes", default="default,lucid,tutorial", help="names")
+    parser.add_argument("--recipes", default="default,lucid,tutorial", help="names; default@150 has 150 steps")
     parser.add_argument("--against", default="lucid", help="the one that the others are held against")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
     parser.add_argument("--probes", type=Path, help="an .npz whose pictures join the z-scores")
@@ -219,6 +238,9 @@ def main() -> None:
     found = work(delayed(judge_layer)(ref, names, layer, channels, out, probes) for layer, channels in layers.items())
     judged = dict(zip(layers, found, strict=True))
     (given.out / "results.json").write_text(json.dumps(judged))
+    scores = in_views(judged, given.against)
+    points = [(name, cost(one) / cost(made[given.against]), geometric(scores[name])) for name, one in made.items()]
+    (given.out / "frontier.json").write_text(json.dumps(points))
     sheet(names, layers, given.out)
     print("\n".join(tables(judged, made, given.against)))
 

@@ -77,3 +77,9 @@ def test_a_sheet_has_a_line_for_each_pair(blind: ModuleType) -> None:
     below = 2 * blind.GAP + 128
     assert [page[blind.GAP, first, 0], page[blind.GAP, second, 0]] == [0, 200]
     assert [page[below, first, 0], page[below, second, 0]] == [200, 0]
+
+
+def test_three_of_four_channels_are_judged(blind: ModuleType) -> None:
+    """48 of the 64 of each network, whose layers have eight or sixteen."""
+    assert blind.judged([0, 1, 2, 3, 4, 5, 6, 7]) == [0, 1, 2, 4, 5, 6]
+    assert all(sum(len(blind.judged([0] * count)) for count in some.values()) == 48 for some in blind.LAYERS.values())
