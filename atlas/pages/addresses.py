@@ -155,6 +155,11 @@ def thumbnail(layer: str, channel: int) -> str:
     return f"{OWN}/thumbs/{layer}/{channel}.webp"
 
 
+def twice(name: str) -> str:
+    """A thumbnail, or a strip of them, with twice as many pixels each way: for screens that show them."""
+    return f"{OWN}/2x/{name.removeprefix(f'{OWN}/')}"
+
+
 def picture(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
     """The lossless picture of a rendering: the main recipe's has no recipe in its name.
 
@@ -269,13 +274,15 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
     for layer in atlas.layers:
         name = layer.folder
         addresses |= {layer_page(name), layer_data(name), layer_script(name), layer_sheet(name), strip(name)}
+        addresses.add(twice(strip(name)))
         if IMAGES in layer.found:
             addresses |= {near(name), *(exemplars(name, channel.number) for channel in pictured(atlas, layer))}
         if VERSUS in layer.found:
             addresses |= {versus(name), *(theirs(name, channel.number) for channel in layer.shown)}
         for channel in layer.shown:
             number = channel.number
-            addresses |= {channel_page(name, number), channel_data(name, number), thumbnail(name, number)}
+            small = thumbnail(name, number)
+            addresses |= {channel_page(name, number), channel_data(name, number), small, twice(small)}
             addresses.add(kernels(name, number))
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))

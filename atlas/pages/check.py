@@ -76,6 +76,7 @@ class _Reader(HTMLParser):
             self.page.canonical = values.get("href", "")
             return
         self.page.links.extend((tag, values[name]) for name in ("href", "src") if name in values)
+        self.page.links.extend((tag, one.split()[0]) for one in values.get("srcset", "").split(",") if one.strip())
         inline = [name for name in values if name == "style" or name.startswith("on")]
         if inline or tag == "style" or (tag == "script" and "src" not in values):
             self.page.problems.append(

@@ -10,9 +10,10 @@ from PIL import Image, UnidentifiedImageError
 
 from atlas.errors import SiteError
 
-THUMBNAIL = 96  # side in px
+THUMBNAIL = 96  # side in px; for screens with two pixels in one of the page there is another, twice as large
+ROW = 112  # side in px of a thumbnail in a layer's row on the home page; there too
 TILE = 48  # side in px of a thumbnail on a layer's sheet
-SMALL = 64  # side in px of a thumbnail in the drawing of a network with many layers
+DRAWN, SMALL = 160, 96  # side in px of a thumbnail in the drawing of a network with few layers, and with many
 COLUMNS = 32  # of a layer's sheet
 COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
 MAP = 192  # least side in px of a map of activations
@@ -37,6 +38,11 @@ def opened(picture: bytes, where: str) -> Image.Image:
         raise SiteError(f"{where}: expected a picture, received {error}; delete it and build again") from error
 
 
+def shrunk(image: Image.Image, side: int) -> Image.Image:
+    """The middle of a picture, as a square of that side, or of the picture's own where that is less."""
+    return squared(image, min(side, *image.size))
+
+
 def squared(image: Image.Image, side: int) -> Image.Image:
     """The middle of a picture, as a square of that side."""
     if image.size == (side, side):
@@ -53,7 +59,7 @@ def sheet_size(count: int, side: int, columns: int) -> tuple[int, int]:
 
 def drawn_side(layers: int) -> int:
     """Side in px of the thumbnails in the drawing of a network: smaller where many layers have one."""
-    return THUMBNAIL if layers <= 8 else SMALL
+    return DRAWN if layers <= 8 else SMALL
 
 
 def sheet(thumbnails: Sequence[Image.Image | None], side: int, columns: int) -> bytes:

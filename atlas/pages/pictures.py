@@ -17,7 +17,7 @@ from atlas.pages.wiring import Wired
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
-VERSION = 1  # of how small pictures are made: raised when they are made otherwise
+VERSION = 2  # of how small pictures are made: raised when they are made otherwise
 THREADS = 4  # Pillow lets go of Python's lock while it works
 AHEAD = 64  # pictures in the making
 
@@ -78,8 +78,8 @@ def write_cover(atlas: Atlas, writer: Writer) -> int:
     chosen = images.spread(pairs, images.cover_side(len(pairs)) ** 2)
     source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in chosen])
     if chosen and not writer.has(addresses.COVER, source):
-        names = [addresses.picture(atlas, layer.folder, channel.number, atlas.main) for layer, channel in chosen]
-        writer.put(addresses.COVER, images.cover([_open(writer.output, name) for name in names]), source)
+        pictures = [picture for layer, channel in chosen for picture in _pictures(atlas, layer, [channel], writer)]
+        writer.put(addresses.COVER, images.cover(pictures), source)
     return len(chosen)
 
 
@@ -90,7 +90,7 @@ def write_drawing(atlas: Atlas, writer: Writer) -> list[str]:
     if stands:
         source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in stands])
         if not writer.has(addresses.DRAWING, source):
-            made = [_thumbnails(atlas, layer, [channel], writer)[0] for layer, channel in stands]
+            made = [picture for layer, channel in stands for picture in _pictures(atlas, layer, [channel], writer)]
             writer.put(addresses.DRAWING, images.sheet(made, images.drawn_side(len(made)), len(made)), source)
     return [layer.name for layer, _ in stands]
 
@@ -110,9 +110,11 @@ def _made(
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The files that are made of what is in the entry."""
     if recipe == atlas.main and number is not None:
+        small = addresses.thumbnail(layer.folder, number)
+        yield small, lambda: images.webp(images.squared(images.opened(entry.picture, where), images.THUMBNAIL))
         yield (
-            addresses.thumbnail(layer.folder, number),
-            lambda: images.webp(images.squared(images.opened(entry.picture, where), images.THUMBNAIL)),
+            addresses.twice(small),
+            lambda: images.webp(images.shrunk(images.opened(entry.picture, where), 2 * images.THUMBNAIL)),
         )
     if "maps" in entry.artefacts:
         yield (
@@ -122,17 +124,19 @@ def _made(
 
 
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
-    """The layer's sheet of all thumbnails, and its strip on the home page."""
+    """The layer's sheet of all thumbnails, and its strip on the home page, in two resolutions."""
+    strip, few = addresses.strip(layer.folder), representatives(atlas, layer)
     kinds = (
-        (addresses.layer_sheet(layer.folder), layer.shown, images.TILE, images.COLUMNS),
-        (addresses.strip(layer.folder), representatives(atlas, layer), images.THUMBNAIL, addresses.STRIP),
+        (addresses.layer_sheet(layer.folder), layer.shown, images.TILE, images.COLUMNS, _thumbnails),
+        (strip, few, images.ROW, addresses.STRIP, _pictures),
+        (addresses.twice(strip), few, 2 * images.ROW, addresses.STRIP, _pictures),
     )
     if not addresses.pictured(atlas, layer):
         return
-    for name, channels, side, columns in kinds:
-        sources = [_source(channel.renderings[atlas.main], VERSION) for channel in channels]
-        if not writer.has(name, digest(sources)):
-            writer.put(name, images.sheet(_thumbnails(atlas, layer, channels, writer), side, columns), digest(sources))
+    for name, channels, side, columns, opened in kinds:
+        source = digest([_source(channel.renderings[atlas.main], VERSION) for channel in channels])
+        if not writer.has(name, source):
+            writer.put(name, images.sheet(opened(atlas, layer, channels, writer), side, columns), source)
 
 
 def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image | None]:
@@ -142,6 +146,11 @@ def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer:
         else None
         for channel in channels
     ]
+
+
+def _pictures(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image]:
+    names = [addresses.picture(atlas, layer.folder, channel.number, atlas.main) for channel in channels]
+    return [_open(writer.output, name) for name in names]
 
 
 def _open(output: Path, name: str) -> Image.Image:

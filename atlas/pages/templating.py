@@ -53,6 +53,7 @@ def environment(templates: Path, own: Path | None = None) -> Environment:
     made.globals["photo_page"] = addresses.photo_page
     made.filters["count"] = words.count
     made.filters["score"] = words.score
+    made.filters["twice"] = addresses.twice
     return made
 
 

@@ -242,7 +242,7 @@ def layer_row(atlas: Atlas, layer: Layer, strip: Sequence[Channel]) -> LayerRow:
         f"{states.count('dead')} {words.dead(layer)}" if "dead" in states else "",
         f"{absent} without picture" if absent else "",
     ]
-    size = images.sheet_size(len(strip), images.THUMBNAIL, addresses.STRIP)
+    size = images.sheet_size(len(strip), images.ROW, addresses.STRIP)
     return LayerRow(
         layer=layer,
         page=addresses.layer_page(layer.folder),

@@ -40,8 +40,7 @@
     const by = { score: " by score", colour: " by colour", like: ` in likeness to ${view.like}` }[view.sort] || "";
     const said = atlas.make("span", {}, atlas.make("span", { class: "fine" }, word + by), ` ${item.channel}`);
     const seen = item.state === "live" || item.state === "dead";
-    const image = { src: atlas.thumbnail(atlas.root, layer, item.channel), alt: "", width: 96, height: 96 };
-    const inside = seen ? [atlas.make("img", image), said] : [said];
+    const inside = seen ? [atlas.small(atlas.root, layer, item.channel), said] : [said];
     const link = atlas.make("a", { class: rel, rel, href, title: `${word}, key ${key}` }, ...inside);
     pager[rel === "prev" ? "prepend" : "append"](link);
     document.head.append(atlas.make("link", { rel, href }));

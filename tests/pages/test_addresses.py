@@ -130,7 +130,12 @@ def test_every_file_that_is_written_has_a_known_address(
     written = set(contents(tmp_path / "out"))
     assert written <= expected
     not_asked_for = {"sitemap.xml", "pictures.zip", "_/theme.css"}
-    without_picture = {f"_/thumbs/{layer}/{channel}.webp" for layer in ("mixed0", "mixed2") for channel in (6, 7)}
+    without_picture = {
+        f"_/{kind}/{layer}/{channel}.webp"
+        for kind in ("thumbs", "2x/thumbs")
+        for layer in ("mixed0", "mixed2")
+        for channel in (6, 7)
+    }
     kept = {name for name in expected if "._frames." in name or "._maps." in name}  # nothing was recorded
     lone = {"mixed2/3._weights.webp"}
     assert expected - written == not_asked_for | without_picture | kept | lone

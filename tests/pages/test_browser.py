@@ -497,6 +497,52 @@ def test_real_images_are_loaded_when_they_come_into_sight(chromium: Browser, sta
     one.context.close()
 
 
+@pytest.mark.parametrize(("side", "drawn"), [(40, 80), (128, 256), (300, 512)])
+def test_a_picture_is_drawn_at_two_pixels_of_the_page_to_one_of_its_own_at_most(
+    chromium: Browser, make_atlas: Callable[..., dict[str, Any]], store: Store, tmp_path: Path, side: int, drawn: int
+) -> None:
+    record = make_atlas(store, layers={"mixed0": 2}, distinct=2, side=side)
+    write_atlas(record, store, tmp_path / "out")
+    one = Watched(chromium)
+    sizes = "Array.from(document.images).map((one) => [one.getBoundingClientRect().width, one.naturalWidth])"
+    for page in ("index.html", "mixed0/index.html", "mixed0/1.html", "_/compare.html#mixed0/0,mixed0/1"):
+        one.tab.goto(f"{(tmp_path / 'out').as_uri()}/{page}")
+        assert one.pictures_shown()
+        if page == "mixed0/1.html":
+            assert (
+                one.tab.evaluate("document.querySelector('.main .picture img').getBoundingClientRect().width") == drawn
+            )
+        for width, own in one.tab.evaluate(sizes):
+            assert width <= 2 * own + 1
+    assert one.faults == []
+    one.context.close()
+
+
+@pytest.mark.parametrize("pixels", [1, 2])
+def test_thumbnails_are_sharp_on_a_screen_with_two_pixels_in_one_of_the_page(
+    chromium: Browser, make_atlas: Callable[..., dict[str, Any]], store: Store, tmp_path: Path, pixels: int
+) -> None:
+    """As large as they are drawn, or as the picture itself; a screen with one pixel loads the small ones only."""
+    write_atlas(make_atlas(store, layers={"mixed0": 2}, distinct=2, side=128), store, tmp_path / "out")
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, device_scale_factor=pixels)
+    tab = context.new_page()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    for page, folder, small, side in (
+        ("index.html", "home", ".crop", 112),
+        ("mixed0/index.html", "thumbs", ".cell img", 96),
+    ):
+        tab.goto((tmp_path / "out" / page).as_uri())
+        tab.locator(small).first.scroll_into_view_if_needed()
+        tab.wait_for_load_state("networkidle")
+        shown = [url for url in asked if f"/{folder}/" in url]
+        assert shown
+        assert all(("/_/2x/" in url) == (pixels == 2) for url in shown)
+        width = tab.evaluate(f"document.querySelector('{small}').getBoundingClientRect().width")
+        assert 80 < width <= side + 8
+    context.close()
+
+
 @pytest.mark.parametrize("count", [5, 12])  # frames, the finished picture among them
 def test_the_ascent_is_scrubbed_and_played(
     chromium: Browser, make_atlas: Callable[..., dict[str, Any]], store: Store, tmp_path: Path, count: int

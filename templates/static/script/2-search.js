@@ -51,7 +51,7 @@
     }
     const seen = "adu".includes(one.state);
     const image = seen
-      ? atlas.make("img", { src: atlas.thumbnail(atlas.root, one.folder, one.channel), alt: "", width: 96, height: 96 })
+      ? atlas.small(atlas.root, one.folder, one.channel)
       : atlas.make("span", { class: "none" });
     const said = [one.name, one.branch && `branch ${one.branch}`, atlas.word(one.state)].filter(Boolean).join(", ");
     const label = atlas.make("span", {}, atlas.make("b", {}, `${one.layer} ${one.channel}`), " ");
