@@ -71,12 +71,12 @@ class Recipe(Frozen):
     """
 
     base: str = "default"
-    parameterization: Parameterization = Fourier(saturation=0.7, contrast=1.2)
-    transforms: tuple[Transform, ...] = (Roll(share=0.65), Shift(), Scale(between=(0.75, 1.15)), Rotate(degrees=8.0))
+    parameterization: Parameterization = Fourier(saturation=0.7, contrast=1.3)
+    transforms: tuple[Transform, ...] = (Roll(share=0.6), Shift(), Scale(between=(0.75, 1.15)), Rotate(degrees=8.0))
     objective: OneOrSeveral = Channel()
     optimizer: Optimizer = Adam(schedule="linear")
     size: Literal["auto"] | Annotated[int, Field(ge=16, le=2048, multiple_of=4)] = "auto"
-    steps: int = Field(300, ge=1, le=100_000)
+    steps: int = Field(306, ge=1, le=100_000)
     settle: Settle | None = None
     octaves: Octaves | None = None
     keep: Literal["last", "best"] = "last"
