@@ -108,8 +108,8 @@ PLACES = {
     "layer of 768": "whole/mixed4/index.html",
     "channel": "whole/mixed4/17.html",
     "quickstart's home": "quickstart/index.html",
-    "quickstart's layer of 16": "quickstart/mixed4/index.html",
-    "quickstart's channel": "quickstart/mixed4/1.html",
+    "quickstart's layer of 8": "quickstart/block5_conv1/index.html",
+    "quickstart's channel": "quickstart/block5_conv1/16.html",
 }
 
 

@@ -1,4 +1,4 @@
-"""``scripts/quality.py`` and ``scripts/frontier.py``: recipes by name and steps, scores over another, and their plot."""
+"""``scripts/quality.py`` and ``scripts/frontier.py``: recipes with other steps, scores over another, and the plot."""
 
 import xml.etree.ElementTree as ET
 

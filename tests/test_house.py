@@ -140,7 +140,7 @@ finally:
     print("tensorflow" in sys.modules, "keras" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "64 pictures, 0 cached, 64 to render" in run.stdout
+    assert "36 pictures, 0 cached, 36 to render" in run.stdout
     assert run.stdout.splitlines()[-1] == "False False"
 
 

@@ -1,4 +1,4 @@
-"""The quickstart, walked, and its pictures of the real, embedded network: they show what they should."""
+"""The quickstart, walked; and pictures of the real, embedded networks: they show what they should."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,34 +9,37 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from atlas.engine.encode import pixels
+from atlas.ascent.kernel import Kernel
+from atlas.ascent.render import render
 from atlas.networks.load import Network, load
-from atlas.networks.weights import locate
 from atlas.resources import resource
 from atlas.spec.load import load_request
-from atlas.spec.plan import make_plan
-from atlas.store.store import Store
+from atlas.spec.recipes import RECIPES
+from tests.conftest import MUCH, let_go
 from tests.spec.conftest import CATALOG
 from tests.walk import walk
 
+STEPS = 64  # of the quickstart
 ROCKET = Path(__file__).parent / "networks" / "data" / "rocket.webp"
-LAYERS = ("mixed2", "mixed3", "mixed4")
-CHANNELS = (0, 1)
-REQUEST = load_request(resource("configs") / "quickstart.yaml", {}, CATALOG)
-RECIPES = {layer.facts.name: layer.recipes["main"] for layer in REQUEST.layers}
-CASES = [(layer, channel) for layer in LAYERS for channel in CHANNELS]
+REQUESTS = {
+    name: load_request(resource("configs") / f"{name}.yaml", {}, CATALOG)
+    for name in ("quickstart", "inceptionv3-first-look")
+}
+LAYERS = [
+    ("quickstart", "block4_conv1"),
+    ("quickstart", "block5_conv1"),
+    ("inceptionv3-first-look", "mixed2"),
+    ("inceptionv3-first-look", "mixed3"),
+    ("inceptionv3-first-look", "mixed4"),
+]
 
 
 class Made(NamedTuple):
-    """A picture ``(128, 128, 3) uint8`` and what the store says of it."""
+    """A layer's first two channels of a configuration: pictures ``(128, 128, 3) uint8``, and what is told of them."""
 
-    picture: np.ndarray
-    record: Mapping[str, Any]
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return load(REQUEST.ref)
+    channels: tuple[int, ...]
+    pictures: list[np.ndarray]
+    records: list[Mapping[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +51,31 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(walked: Path) -> dict[tuple[str, int], Made]:
-    """The quickstart's pictures of the first two channels of three layers."""
-    store, found = Store(walked / ".atlas"), {}
-    for group, job in make_plan(REQUEST, locate(REQUEST.ref).digest).jobs():
-        if (group.layer.name, job.channel) in CASES:
-            entry = store.get(job.key)
-            found[group.layer.name, job.channel] = Made(pixels(entry.picture), entry.record)
+def networks() -> dict[str, Network]:
+    return {name: load(request.ref) for name, request in REQUESTS.items()}
+
+
+@pytest.fixture(scope="module")
+def everything(networks: dict[str, Network]) -> dict[tuple[str, str], Made]:
+    found = {}
+    for name, layer in LAYERS:
+        [chosen] = [one for one in REQUESTS[name].layers if one.facts.name == layer]
+        recipe, channels = chosen.recipes["main"].model_copy(update={"steps": STEPS}), chosen.channels[:2]
+        renderings = render(Kernel(networks[name], layer, recipe), channels)
+        found[name, layer] = Made(channels, [one.picture for one in renderings], [one.record() for one in renderings])
+        let_go([MUCH])
     return found
+
+
+@pytest.fixture(params=LAYERS, ids=lambda one: one[1])
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A configuration and one of its layers."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def made(everything: dict[tuple[str, str], Made], case: tuple[str, str]) -> Made:
+    return everything[case]
 
 
 @pytest.fixture(scope="module")
@@ -72,41 +92,41 @@ def others() -> list[np.ndarray]:
     return [*map(np.asarray, parts), noise, np.asarray(blots), stripes, np.swapaxes(stripes, 0, 1), grey]
 
 
-def test_the_quickstart_s_recipe_is_the_one_meant():
-    assert {(recipe.size, recipe.steps, recipe.base) for recipe in RECIPES.values()} == {(128, 64, "default")}
+def test_the_recipes_are_those_meant():
+    recipes = {name: {layer.recipes["main"] for layer in request.layers} for name, request in REQUESTS.items()}
+    assert recipes["quickstart"] == {RECIPES["default"].model_copy(update={"size": 128, "steps": STEPS})}
+    assert recipes["inceptionv3-first-look"] == {RECIPES["default"].model_copy(update={"size": 128, "steps": 128})}
 
 
 def test_every_command_of_the_page_works_in_its_turn(walked):
-    assert (walked / "site" / "quickstart" / "mixed4" / "1.html").is_file()
+    assert (walked / "site" / "vgg16-first-look" / "index.html").is_file()
 
 
-@pytest.mark.parametrize(("layer", "channel"), CASES)
-def test_the_channel_is_activated(made, layer, channel):
-    record = made[layer, channel].record
-    assert record["state"] == "activated"
-    assert record["score"]["end"] > 2 * max(record["score"]["start"], record["score"]["grey"])
-    assert record["max"]["end"] > 0
+def test_the_channels_are_activated(made):
+    for record in made.records:
+        assert record["state"] == "activated"
+        assert record["score"]["end"] > 2 * max(record["score"]["start"], record["score"]["grey"])
+        assert record["max"]["end"] > 0
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(network, made, others, layer):
-    """Every channel's mean activation is z-scored over all pictures: the six, and those made for no channel.
+def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(networks, everything, case, others):
+    """Every channel's mean activation is z-scored over the pictures of all layers, and those made for no channel.
 
     A channel that likes everything is thus no rival. The picture's own channel is to be among the first 2 % of its
     layer by that score on its picture.
     """
-    pictures = np.stack([*(made[case].picture for case in CASES), *others]) / np.float32(255)
-    cut = network.cut(layer)
+    rest = [picture for key, one in everything.items() if key != case for picture in one.pictures]
+    pictures = np.stack([*everything[case].pictures, *rest, *others]) / np.float32(255)
+    cut = networks[case[0]].cut(case[1])
     means = tf.reduce_mean(cut.activate(cut.pre(tf.constant(pictures, tf.float32))), (1, 2)).numpy()
     scores = (means - means.mean(0)) / (means.std(0) + 1e-6)
-    for channel in CHANNELS:
-        own = scores[CASES.index((layer, channel))]
+    for own, channel in zip(scores, everything[case].channels, strict=False):
         rank = int((own > own[channel]).sum())
         assert rank < 0.02 * cut.main.channels, f"channel {channel} ranks {rank} of {cut.main.channels}"
 
 
-@pytest.mark.parametrize(("layer", "channel"), CASES)
-def test_colours_are_neither_pale_nor_drowned_in_one_tint(made, layer, channel):
-    values = made[layer, channel].picture / 255
-    assert (np.abs(values.mean((0, 1)) - 0.5) <= 0.12).all(), values.mean((0, 1))
-    assert values.std() >= 0.2
+def test_colours_are_neither_pale_nor_drowned_in_one_tint(made):
+    for picture in made.pictures:
+        values = picture / 255
+        assert (np.abs(values.mean((0, 1)) - 0.5) <= 0.12).all(), values.mean((0, 1))
+        assert values.std() >= 0.2

@@ -12,8 +12,8 @@ ConfigFile = Annotated[
     str,
     typer.Argument(
         metavar="CONFIG",
-        help="A YAML file, or one that travels with atlas: quickstart, inceptionv3, vgg16, vgg19, "
-        "vgg19-tutorial, photos, sea-cucumber.",
+        help="A YAML file, or one that travels with atlas: quickstart, vgg16, vgg19, inceptionv3, "
+        "inceptionv3-first-look, vgg19-tutorial, photos, sea-cucumber.",
     ),
 ]
 WeightsOption = Annotated[

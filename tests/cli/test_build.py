@@ -231,12 +231,12 @@ def test_every_problem_of_a_configuration_in_one_go(shell, config):
     [
         (
             "quikstart",
-            "atlas: quikstart: expected a YAML file or one of inceptionv3, photos, quickstart, sea-cucumber",
+            "atlas: quikstart: expected a YAML file or one of inceptionv3, inceptionv3-first-look, photos, quickstart",
         ),
         ("no.yaml", "atlas: no.yaml: expected a configuration file, received a path where there is none"),
         (
             ".",
-            "atlas: .: expected a YAML file or one of inceptionv3, photos, quickstart, sea-cucumber",
+            "atlas: .: expected a YAML file or one of inceptionv3, inceptionv3-first-look, photos, quickstart",
         ),
     ],
 )

@@ -88,7 +88,7 @@ def test_the_pages_can_read_the_quickstart_s_record():
 
     request = load_request(resource("configs") / "quickstart.yaml", {}, CATALOG)
     atlas = read_atlas(atlas_record(request, WEIGHTS, make_plan(request, "sha256:0"), Outcome()))
-    assert sum(len(layer.shown) for layer in atlas.layers) == 64
+    assert sum(len(layer.shown) for layer in atlas.layers) == 36
     assert {channel.renderings["main"].state for layer in atlas.layers for channel in layer.shown} == {"missing"}
 
 

@@ -33,11 +33,29 @@ def test_the_whole_networks_are_whole():
     assert sum(counts("inceptionv3")[0].values()) == 10_448
 
 
-def test_the_quickstart_is_what_the_readme_says():
+@pytest.mark.parametrize(
+    ("name", "network", "count"), [("quickstart", "vgg16", 36), ("inceptionv3-first-look", "inceptionv3", 40)]
+)
+def test_the_first_looks_are_small_and_each_of_their_channels_has_a_note(name, network, count):
+    channels, request = counts(name)
+    assert (request.ref.network, request.ref.weights) == (network, "embedded")
+    assert sum(channels.values()) == count
+    assert all(recipe.steps <= 128 for layer in request.layers for recipe in layer.recipes.values())
+    noted = {layer: set(notes) for layer, notes in request.website.notes.items()}
+    assert noted == {layer.facts.name: set(layer.channels) for layer in request.layers}
+    assert max(len(note.name.split()) for notes in request.website.notes.values() for note in notes.values()) <= 2
+
+
+def test_the_first_looks_are_over_late_blocks_and_every_branch():
     channels, request = counts("quickstart")
-    assert channels == {"mixed0": 16, "mixed2": 16, "mixed3": 16, "mixed4": 16}
-    assert request.ref.weights == "embedded"
-    assert all(recipe.steps <= 64 for layer in request.layers for recipe in layer.recipes.values())
+    assert {name[:6] for name in channels} == {"block3", "block4", "block5"}
+    assert request.output == Path("site/vgg16-first-look")
+    _, request = counts("inceptionv3-first-look")
+    for layer in request.layers:
+        assert all(
+            any(branch.first <= channel <= branch.last for channel in layer.channels) for branch in layer.facts.branches
+        )
+        assert layer.facts.name in ("mixed0", "mixed1") or layer.channels[:2] == (0, 1)
 
 
 def test_the_tutorial_s_three_pictures():
