@@ -13,7 +13,7 @@ from atlas.errors import SiteError
 THUMBNAIL = 96  # side in px; for screens with two pixels in one of the page there is another, twice as large
 ROW = 112  # side in px of a thumbnail in a layer's row on the home page; there too
 TILE = 48  # side in px of a thumbnail on a layer's sheet
-DRAWN, SMALL = 160, 96  # side in px of a thumbnail in the drawing of a network with few layers, and with many
+DRAWN, SMALL = 160, 76  # side in px of a thumbnail in the drawing of a network with few layers, and with many
 COLUMNS = 32  # of a layer's sheet
 COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
 MAP = 192  # least side in px of a map of activations
