@@ -12,7 +12,9 @@ import os
 import platform
 import random
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 
 from atlas.errors import AtlasError
@@ -313,3 +315,16 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Deaf to Ctrl-C inside the block, as are the processes begun there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)

@@ -79,7 +79,7 @@ def test_everything_travels_in_it(names):
     checkout = {
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "atlas").rglob("*.py")),
         *(f"atlas/_data/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "templates").rglob("*.*")),
-        *(f"atlas/_data/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").glob("*.*")),
+        *(f"atlas/_data/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.*")),
         *(f"atlas/networks/embedded/{path.name}" for path in (ROOT / "atlas/networks/embedded").iterdir()),
     }
     checkout.add("atlas/py.typed")

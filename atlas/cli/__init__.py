@@ -68,5 +68,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
+    except KeyboardInterrupt:  # while the word on an earlier one was said
+        sys.exit(130)
     finally:  # what came of it is decided: a Ctrl-C while Python ends changes nothing and is not heard
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

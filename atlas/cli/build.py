@@ -12,6 +12,7 @@ from atlas.cli.compared import compared, sentences
 from atlas.cli.prepare import Prepared, kept, prepare, render
 from atlas.cli.progress import Observer, observer, skipped
 from atlas.errors import AtlasError
+from atlas.runtime import deaf
 
 NAMED = 5  # files of a site that a sentence names
 
@@ -108,7 +109,8 @@ def _counting(prepared: Prepared, watch: Observer) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        watch.say(kept(prepared))
+        with deaf():  # a third one would take the word away
+            watch.say(kept(prepared))
         raise typer.Exit(130) from None
 
 

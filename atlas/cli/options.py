@@ -63,7 +63,7 @@ def find_config(name: str) -> Path:
         return path
     if path.suffix in (".yaml", ".yml"):
         raise AtlasError(f"{name}: expected a configuration file, received a path where there is none")
-    packaged = {file.stem: file for file in sorted(resource("configs").glob("*.yaml"))}
+    packaged = {file.stem: file for file in sorted(resource("configs").glob("*.yaml"), key=lambda file: file.stem)}
     if name in packaged:
         return packaged[name]
     raise AtlasError(f"{name}: expected a YAML file or one of {', '.join(packaged)}, received neither")

@@ -5,13 +5,9 @@ workers died under its batch; one that was cancelled, that the pool itself is lo
 """
 
 import concurrent.futures
-import contextlib
 import logging
 import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
@@ -20,6 +16,7 @@ from atlas.engine.queue import KILLS
 from atlas.engine.study import study
 from atlas.engine.worker import Report, settle, work
 from atlas.errors import AtlasError
+from atlas.runtime import deaf
 
 Future = concurrent.futures.Future[Report]
 WAIT = 30  # seconds for a scheduler to answer
@@ -125,19 +122,6 @@ class Processes:
         return self._pools[seat]
 
 
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Deaf to Ctrl-C inside the block, as are the processes begun there."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, kept)
-
-
 class Dask:
     """A Dask cluster: one by its scheduler's address, or one on this machine for this run."""
 
@@ -158,7 +142,7 @@ class Dask:
         self._cluster: Any = None
         if scheduler is None:
             # Its workers inherit that they are deaf, and finish what is in flight after a Ctrl-C.
-            with _deaf(), dask.config.set(QUIET):
+            with deaf(), dask.config.set(QUIET):
                 self._cluster = distributed.LocalCluster(
                     n_workers=count, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
                 )

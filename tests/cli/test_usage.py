@@ -83,3 +83,15 @@ def test_every_group_says_so_in_one_sentence():
 
     kinds = {type(group).__name__ for group in groups(typer.main.get_command(app))}
     assert kinds == {"Commands"}
+
+
+def test_a_ctrl_c_while_the_word_on_an_earlier_one_is_said_ends_with_130(monkeypatch):
+    """Python would die of the signal, with a traceback."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("atlas.cli.app", interrupted)
+    with pytest.raises(SystemExit) as end:
+        atlas.cli.main()
+    assert end.value.code == 130

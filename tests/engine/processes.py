@@ -22,7 +22,7 @@ recipes: {{main: {{size: 32, steps: {steps}{more}}}}}
 compute: {{workers: 2, batch: 2}}
 """
 PICTURES = 8 + 24
-STEPS = 100  # so many that a build takes some seconds when its workers are up
+STEPS = 200  # so many that a build takes some seconds when its workers are up, on quick processors too
 QUICK = ", parameterization: {name: pixel}, transforms: []"  # a recipe that every process traces quickly
 
 
