@@ -27,9 +27,7 @@ REQUESTS = {
 }
 LAYERS = [
     ("quickstart", "block4_conv1"),
-    ("quickstart", "block5_conv1"),
     ("inceptionv3-first-look", "mixed2"),
-    ("inceptionv3-first-look", "mixed3"),
     ("inceptionv3-first-look", "mixed4"),
 ]
 
