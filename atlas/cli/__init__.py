@@ -68,7 +68,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
-    except KeyboardInterrupt:  # while the word on an earlier one was said
+    except KeyboardInterrupt:  # another Ctrl-C, while the message about the first was printed
         sys.exit(130)
-    finally:  # what came of it is decided: a Ctrl-C while Python ends changes nothing and is not heard
+    finally:  # the exit code is decided: a Ctrl-C while Python shuts down is ignored
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

@@ -109,7 +109,7 @@ def _counting(prepared: Prepared, watch: Observer) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        with deaf():  # a third one would take the word away
+        with deaf():  # another Ctrl-C would cut the message short
             watch.say(kept(prepared))
         raise typer.Exit(130) from None
 

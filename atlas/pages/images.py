@@ -10,8 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from atlas.errors import SiteError
 
-THUMBNAIL = 96  # side in px; for screens with two pixels in one of the page there is another, twice as large
-ROW = 112  # side in px of a thumbnail in a layer's row on the home page; there too
+THUMBNAIL = 96  # side in px; a second file, twice as large, is for screens with two pixels to one of the page
+ROW = 112  # side in px of a thumbnail in a layer's row on the home page; of the row there is a second file, too
 TILE = 48  # side in px of a thumbnail on a layer's sheet
 DRAWN, SMALL = 160, 76  # side in px of a thumbnail in the drawing of a network with few layers, and with many
 COLUMNS = 32  # of a layer's sheet

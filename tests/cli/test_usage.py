@@ -85,7 +85,7 @@ def test_every_group_says_so_in_one_sentence():
     assert kinds == {"Commands"}
 
 
-def test_a_ctrl_c_while_the_word_on_an_earlier_one_is_said_ends_with_130(monkeypatch):
+def test_another_ctrl_c_while_the_message_about_the_first_is_printed_ends_with_130(monkeypatch):
     """Python would die of the signal, with a traceback."""
 
     def interrupted():
