@@ -60,6 +60,13 @@ app.add_typer(store.app, name="store")
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
+        _run()
+    except KeyboardInterrupt:  # another Ctrl-C, while the word on what ended the command was said
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         with safe_paths():
             app()
     except AtlasError as error:
@@ -68,7 +75,5 @@ def main() -> None:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         sys.stderr.close()
         sys.exit(141)
-    except KeyboardInterrupt:  # another Ctrl-C, while the message about the first was printed
-        sys.exit(130)
     finally:  # the exit code is decided: a Ctrl-C while Python shuts down is ignored
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

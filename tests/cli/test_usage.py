@@ -8,6 +8,7 @@ import typer
 
 import atlas
 from atlas.cli import app
+from atlas.errors import AtlasError
 
 
 @pytest.mark.parametrize(
@@ -85,13 +86,29 @@ def test_every_group_says_so_in_one_sentence():
     assert kinds == {"Commands"}
 
 
-def test_another_ctrl_c_while_the_message_about_the_first_is_printed_ends_with_130(monkeypatch):
-    """Python would die of the signal, with a traceback."""
+class InterruptedSentenceError(AtlasError):
+    """While it is said, Ctrl-C is pressed."""
 
-    def interrupted():
+    def __str__(self) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("atlas.cli.app", interrupted)
+
+@pytest.mark.parametrize(
+    "ends", [KeyboardInterrupt, InterruptedSentenceError, None], ids=["as one", "as a sentence", "well"]
+)
+def test_another_ctrl_c_while_the_end_of_a_command_is_said_ends_with_130(ends, monkeypatch):
+    """Python would die of the signal, with a traceback: wherever it comes, before Python itself shuts down."""
+
+    def command():
+        if ends:
+            raise ends
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("atlas.cli.app", command)
+    if not ends:
+        monkeypatch.setattr("atexit.register", interrupted)
     with pytest.raises(SystemExit) as end:
         atlas.cli.main()
     assert end.value.code == 130
