@@ -52,6 +52,12 @@ def squared(image: Image.Image, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.LANCZOS, box=(left, top, left + short, top + short))
 
 
+def thumbnails(image: Image.Image) -> tuple[bytes, bytes]:
+    """WebP files of a picture's thumbnail and of the one for screens with two pixels to one of the page, which is no
+    larger than the picture."""
+    return webp(squared(image, THUMBNAIL)), webp(shrunk(image, 2 * THUMBNAIL))
+
+
 def sheet_size(count: int, side: int, columns: int) -> tuple[int, int]:
     """Width and height in px of a sheet of ``count`` thumbnails; one row is as wide as what is in it."""
     return min(count, columns) * side, math.ceil(count / columns) * side
@@ -63,7 +69,9 @@ def drawn_side(layers: int) -> int:
 
 
 def sheet(thumbnails: Sequence[Image.Image | None], side: int, columns: int) -> bytes:
-    """A WebP file with thumbnails in rows of ``columns``; grey where there is none."""
+    """A WebP file with thumbnails in rows of ``columns``, of that side or of the largest's own where that is less;
+    grey where there is none."""
+    side = min(side, max((min(image.size) for image in thumbnails if image is not None), default=side))
     canvas = Image.new("RGB", sheet_size(len(thumbnails), side, columns), BLANK)
     for index, image in enumerate(thumbnails):
         if image is not None:

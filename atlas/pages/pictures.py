@@ -17,7 +17,7 @@ from atlas.pages.wiring import Wired
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
-VERSION = 2  # of how small pictures are made: raised when they are made otherwise
+VERSION = 3  # of how small pictures are made: raised when they are made otherwise
 THREADS = 4  # Pillow lets go of Python's lock while it works
 AHEAD = 64  # pictures in the making
 
@@ -28,12 +28,13 @@ def write_pictures(atlas: Atlas, layer: Layer, store: Store, writer: Writer) -> 
     """Write every picture of a layer that is not there already; the numbers of each rendering."""
     wanted = list(addresses.renderings(layer))
     numbers: ByRecipe = {}
-    making: deque[tuple[str, str, Future[bytes]]] = deque()
+    making: deque[tuple[tuple[str, ...], str, Future[tuple[bytes, ...]]]] = deque()
 
     def put(most: int) -> None:
         while len(making) > most:
-            name, source, future = making.popleft()
-            writer.put(name, future.result(), source)
+            names, source, future = making.popleft()
+            for name, data in zip(names, future.result(), strict=True):
+                writer.put(name, data, source)
 
     with ThreadPoolExecutor(THREADS) as pool:
         entries = store.get_all(str(rendering.key) for _, _, rendering in wanted)
@@ -42,9 +43,9 @@ def write_pictures(atlas: Atlas, layer: Layer, store: Store, writer: Writer) -> 
             for name, data in _copies(atlas, layer, number, recipe, entry):
                 if not writer.has(name, _source(rendering)):
                     writer.put(name, data, _source(rendering))
-            for name, make in _made(atlas, layer, number, recipe, entry, store.where(entry.key)):
-                if not writer.has(name, _source(rendering, VERSION)):
-                    making.append((name, _source(rendering, VERSION), pool.submit(make)))
+            for names, make in _made(atlas, layer, number, recipe, entry, store.where(entry.key)):
+                if not all(writer.has(name, _source(rendering, VERSION)) for name in names):
+                    making.append((names, _source(rendering, VERSION), pool.submit(make)))
             put(AHEAD)
         put(0)
     _sheets(atlas, layer, writer)
@@ -107,19 +108,15 @@ def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: 
 
 def _made(
     atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry, where: str
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The files that are made of what is in the entry."""
+) -> Iterator[tuple[tuple[str, ...], Callable[[], tuple[bytes, ...]]]]:
+    """The files that are made of what is in the entry, those together that are made of one thing."""
     if recipe == atlas.main and number is not None:
         small = addresses.thumbnail(layer.folder, number)
-        yield small, lambda: images.webp(images.squared(images.opened(entry.picture, where), images.THUMBNAIL))
-        yield (
-            addresses.twice(small),
-            lambda: images.webp(images.shrunk(images.opened(entry.picture, where), 2 * images.THUMBNAIL)),
-        )
+        yield (small, addresses.twice(small)), lambda: images.thumbnails(images.opened(entry.picture, where))
     if "maps" in entry.artefacts:
         yield (
-            addresses.maps(atlas, layer.folder, number, recipe),
-            lambda: images.activation_maps(entry.artefacts["maps"]),
+            (addresses.maps(atlas, layer.folder, number, recipe),),
+            lambda: (images.activation_maps(entry.artefacts["maps"]),),
         )
 
 

@@ -43,6 +43,13 @@ def test_thumbnails_stand_in_rows_and_gaps_are_grey() -> None:
     assert near(made, (8, 24), blue)
 
 
+@pytest.mark.parametrize(("sides", "tile"), [([32, 48, None], 48), ([128, 32], 112), ([None], 112)])
+def test_a_sheet_enlarges_nothing_but_smaller_neighbours(sides: list[int | None], tile: int) -> None:
+    images = [opened(solid((200, 30, 30), (side, side)), "here") if side else None for side in sides]
+    made = Image.open(io.BytesIO(sheet(images, 112, 8)))
+    assert made.size == (len(sides) * tile, tile)
+
+
 def test_a_long_picture_gives_its_middle() -> None:
     canvas = Image.new("RGB", (96, 32), (0, 0, 0))
     canvas.paste((0, 200, 0), (32, 0, 64, 32))

@@ -69,10 +69,10 @@ const atlas = {
   },
 
   // The small picture of a channel, sharp on screens with two pixels in one of the page.
-  small(root, layer, channel, alt = "") {
+  small(root, layer, channel) {
     const name = `thumbs/${layer}/${channel}.webp`;
     const addresses = { src: `${root}_/${name}`, srcset: `${root}_/2x/${name} 2x` };
-    return atlas.make("img", { ...addresses, alt, width: 96, height: 96 });
+    return atlas.make("img", { ...addresses, alt: "", width: 96, height: 96 });
   },
 
   page(root, layer, channel) {
