@@ -44,7 +44,7 @@ for number, handler in {
         signal.signal(number, handler)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
-MUCH = 1_200_000_000  # bytes, of which no process may have more than twice as many
+MUCH, MORE = 1_200_000_000, 200_000_000  # bytes: no process may have more than twice MUCH
 
 settings.register_profile("thorough", max_examples=10_000)
 
@@ -87,14 +87,14 @@ def left() -> list[int]:
 
 @pytest.fixture(autouse=True)
 def memory(left: list[int]) -> Iterator[None]:
-    """What tests have loaded and traced is let go when it has become much: a fifth more than was left the last time."""
+    """What tests have loaded and traced is let go when it has become much: MORE than was left the last time."""
     yield
     let_go(left)
 
 
 def let_go(left: list[int]) -> None:
     """What is loaded and traced is let go where it is much; in the middle of long tests too."""
-    if _resident() > max(MUCH, 1.2 * left[0]) and "keras" in sys.modules:
+    if _resident() > max(MUCH, left[0] + MORE) and "keras" in sys.modules:
         worker._network.cache_clear()
         worker._traced.clear()
         if "atlas.api.ask" in sys.modules:

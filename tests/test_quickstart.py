@@ -1,6 +1,7 @@
 """The quickstart, walked; and pictures of the real, embedded networks: they show what they should."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,17 +50,24 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, Network]:
-    return {name: load(request.ref) for name, request in REQUESTS.items()}
+def network() -> Iterator[Callable[[str], Network]]:
+    """The network of a configuration, one at a time: the one before is let go."""
+
+    @functools.lru_cache(maxsize=1)
+    def held(name: str) -> Network:
+        return load(REQUESTS[name].ref)
+
+    yield held
+    held.cache_clear()
 
 
 @pytest.fixture(scope="module")
-def everything(networks: dict[str, Network]) -> dict[tuple[str, str], Made]:
+def everything(network: Callable[[str], Network]) -> dict[tuple[str, str], Made]:
     found = {}
     for name, layer in LAYERS:
         [chosen] = [one for one in REQUESTS[name].layers if one.facts.name == layer]
         recipe, channels = chosen.recipes["main"].model_copy(update={"steps": STEPS}), chosen.channels[:2]
-        renderings = render(Kernel(networks[name], layer, recipe), channels)
+        renderings = render(Kernel(network(name), layer, recipe), channels)
         found[name, layer] = Made(channels, [one.picture for one in renderings], [one.record() for one in renderings])
         let_go([MUCH])
     return found
@@ -107,7 +115,7 @@ def test_the_channels_are_activated(made):
         assert record["max"]["end"] > 0
 
 
-def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(networks, everything, case, others):
+def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(network, everything, case, others):
     """Every channel's mean activation is z-scored over the pictures of all layers, and those made for no channel.
 
     A channel that likes everything is thus no rival. The picture's own channel is to be among the first 2 % of its
@@ -115,7 +123,7 @@ def test_a_picture_s_own_channel_ranks_in_the_top_two_percent(networks, everythi
     """
     rest = [picture for key, one in everything.items() if key != case for picture in one.pictures]
     pictures = np.stack([*everything[case].pictures, *rest, *others]) / np.float32(255)
-    cut = networks[case[0]].cut(case[1])
+    cut = network(case[0]).cut(case[1])
     means = tf.reduce_mean(cut.activate(cut.pre(tf.constant(pictures, tf.float32))), (1, 2)).numpy()
     scores = (means - means.mean(0)) / (means.std(0) + 1e-6)
     for own, channel in zip(scores, everything[case].channels, strict=False):

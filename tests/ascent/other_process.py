@@ -17,12 +17,12 @@ WEIGHTS = {"inceptionv3": "embedded"}
 def hashes(network: str, layer: str, channels: list[int]) -> dict[int, str]:
     from atlas.ascent.render import render
 
-    made = render(_kernel(network, layer), channels)
+    made = render(kernel(network, layer), channels)
     return {one.channel: hashlib.sha256(one.picture).hexdigest() for one in made}
 
 
 @functools.lru_cache(maxsize=1)
-def _kernel(network: str, layer: str) -> Any:
+def kernel(network: str, layer: str) -> Any:
     """With all that makes it fast: slices, fused batch norms, compiled resampling, images that settle and drop out."""
     from atlas.ascent.kernel import Kernel
     from atlas.networks.load import load
