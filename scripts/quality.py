@@ -122,11 +122,13 @@ def judge_layer(
     others = [np.load(place)["pictures"] for name in names for place in sorted(Path(out).glob(f"{name}-*.npz"))]
     everything = np.concatenate([responses(cut, some)[0] for some in [*others, probes] if len(some)])
     mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-6
-    for name, some in pictures.items():
+    shown = eye.views(np.concatenate(list(pictures.values())))  # of all recipes together, which fill batches
+    scores = np.stack([robust_scores(cut, seen, channels * len(names)) for seen in shown.values()])
+    for place, (name, some) in enumerate(pictures.items()):
         z = (plain[name] - mean) / deviation
         values = some / 255.0
         result[name] = {
-            "score": [robust_scores(cut, seen, channels).tolist() for seen in eye.views(some).values()],
+            "score": scores[:, place * len(channels) : (place + 1) * len(channels)].tolist(),
             "rank": (z > z[own][:, None]).sum(axis=1).tolist(),
             "colour": values.mean(axis=(1, 2)).tolist(),
             "deviation": values.std(axis=(1, 2, 3)).tolist(),

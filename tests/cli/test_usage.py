@@ -86,16 +86,14 @@ def test_every_group_says_so_in_one_sentence():
     assert kinds == {"Commands"}
 
 
-class InterruptedSentenceError(AtlasError):
+class CutShortError(AtlasError):
     """While it is said, Ctrl-C is pressed."""
 
     def __str__(self) -> str:
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    "ends", [KeyboardInterrupt, InterruptedSentenceError, None], ids=["as one", "as a sentence", "well"]
-)
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, CutShortError, None], ids=["as one", "as a sentence", "well"])
 def test_another_ctrl_c_while_the_end_of_a_command_is_said_ends_with_130(ends, monkeypatch):
     """Python would die of the signal, with a traceback: wherever it comes, before Python itself shuts down."""
 
