@@ -1,6 +1,6 @@
 """Two recipes side by side without their names, for readers who judge by the eye alone.
 
-    python scripts/blind.py sheets OUT [--recipes default,lucid] [--workers 2]
+    python scripts/blind.py sheets OUT [--recipes default,lucid] [--networks inceptionv3,vgg16] [--workers 2]
     python scripts/blind.py count OUT
 
 ``sheets`` lays out 96 pairs at 128 px, 48 channels of each embedded network, in ``OUT/sheets``: on each line a number
@@ -8,8 +8,8 @@ and two pictures, A on the left and B on the right. Each pair comes twice, once 
 The pictures lie in ``OUT/NETWORK``, where ``quality.py OUT/NETWORK --network NETWORK`` puts them too; what does not is
 rendered. ``OUT/key.json`` says what is where: keep it from the readers. A reader writes a file
 ``OUT/answers-NAME.txt`` with a line such as ``17 A`` for every number: which of the two they would rather hang on a
-wall as a picture of something. ``count`` unblinds: of each reader and of all, how often the first recipe was
-preferred, with its 95 % interval. A pair whose verdict flips with the order counts half.
+wall as a picture of something. ``count`` unblinds: of each reader, of all, and of all by layer, how often the first
+recipe was preferred, with its 95 % interval. A pair whose verdict flips with the order counts half.
 """
 
 import argparse
@@ -74,9 +74,9 @@ def sheet(rows: list[tuple[int, np.ndarray, np.ndarray]]) -> Image.Image:
     return page
 
 
-def sheets(out: Path, names: tuple[str, str], workers: int) -> None:
+def sheets(out: Path, names: tuple[str, str], networks: list[str], workers: int) -> None:
     """Render what is missing and write the sheets and the key."""
-    channels = {network: cases(NetworkRef(network, "embedded")) for network in LAYERS}
+    channels = {network: cases(NetworkRef(network, "embedded")) for network in networks}
     made = recipes(list(names))
     jobs = [
         (NetworkRef(network, "embedded"), name, made[name], layer, numbers, str(out / network))
@@ -145,14 +145,16 @@ def counted(out: Path) -> list[str]:
         f"| reader | pairs | {key['recipes'][0]} over {key['recipes'][1]} | 95 % interval | verdict flips |",
         "|---|---|---|---|---|",
     ]
-    every: list[float] = []
+    by_layer: dict[str, list[float]] = {f"{pair.network} {pair.layer}": [] for pair in order}
     for path in sorted(out.glob("answers-*.txt")):
-        found = list(preferred(order, read_answers(path, len(order))).values())
-        every += found
-        lines.append(_line(path.stem.removeprefix("answers-"), found))
+        found = preferred(order, read_answers(path, len(order)))
+        for (network, layer, _), share in found.items():
+            by_layer[f"{network} {layer}"].append(share)
+        lines.append(_line(path.stem.removeprefix("answers-"), list(found.values())))
+    every = [share for some in by_layer.values() for share in some]
     if not every:
         raise SystemExit(f"{out}: expected files answers-NAME.txt, found none with a pair in both orders")
-    return [*lines, _line("all", every)]
+    return [*lines, _line("all", every), *(_line(layer, by_layer[layer]) for layer in sorted(by_layer))]
 
 
 def _line(reader: str, found: list[float]) -> str:
@@ -169,13 +171,14 @@ def main() -> None:
     parser.add_argument("what", choices=("sheets", "count"))
     parser.add_argument("out", type=Path, help="folder for pictures, sheets, key and answers")
     parser.add_argument("--recipes", default="default,lucid", help="two names")
+    parser.add_argument("--networks", default=",".join(LAYERS), help="whose channels are judged")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
     given = parser.parse_args()
     if given.what == "count":
         print("\n".join(counted(given.out)))
         return
     first, second = given.recipes.split(",")
-    sheets(given.out, (first, second), given.workers)
+    sheets(given.out, (first, second), given.networks.split(","), given.workers)
 
 
 if __name__ == "__main__":

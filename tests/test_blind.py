@@ -62,6 +62,12 @@ def test_answers_are_counted_by_reader(blind: ModuleType, tmp_path: Path) -> Non
     assert lines[2].startswith("| one | 5 | 100% |")
     assert lines[3].startswith("| two | 5 | 50% |")
     assert lines[4].startswith("| all | 10 | 75% |")
+    assert [line.split(" | ")[0] for line in lines[5:]] == [
+        "| inceptionv3 mixed0",
+        "| inceptionv3 mixed4",
+        "| vgg16 block3_conv1",
+    ]
+    assert lines[7].startswith("| vgg16 block3_conv1 | 6 | 75% |")
     (tmp_path / "answers-three.txt").write_text("1 A\n11 A\n")
     with pytest.raises(
         SystemExit, match=r"answers-three\.txt, line 2: expected a number up to 10 and A or B, received '11 A'"
