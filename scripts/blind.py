@@ -3,7 +3,7 @@
     python scripts/blind.py sheets OUT [--recipes default,lucid] [--networks inceptionv3,vgg16] [--workers 2]
     python scripts/blind.py count OUT
 
-``sheets`` lays out 96 pairs at 128 px, 48 channels of each embedded network, in ``OUT/sheets``: on each line a number
+``sheets`` lays out pairs at 128 px, 48 channels of each embedded network, in ``OUT/sheets``: on each line a number
 and two pictures, A on the left and B on the right. Each pair comes twice, once in each order, at places that are drawn.
 The pictures lie in ``OUT/NETWORK``, where ``quality.py OUT/NETWORK --network NETWORK`` puts them too; what does not is
 rendered. ``OUT/key.json`` says what is where: keep it from the readers. A reader writes a file
@@ -75,7 +75,9 @@ def sheet(rows: list[tuple[int, np.ndarray, np.ndarray]]) -> Image.Image:
 
 
 def sheets(out: Path, names: tuple[str, str], networks: list[str], workers: int) -> None:
-    """Render what is missing and write the sheets and the key."""
+    """Render what is missing and write the sheets and the key. Ends with a sentence where answers to others lie."""
+    if answers := sorted(out.glob("answers-*.txt")):
+        raise SystemExit(f"{out}: expected no answers to other sheets, found {answers[0].name}; choose another folder")
     channels = {network: cases(NetworkRef(network, "embedded")) for network in networks}
     made = recipes(list(names))
     jobs = [
@@ -96,6 +98,8 @@ def sheets(out: Path, names: tuple[str, str], networks: list[str], workers: int)
         {network: {layer: judged(numbers) for layer, numbers in layers.items()} for network, layers in channels.items()}
     )
     (out / "sheets").mkdir(exist_ok=True)
+    for old in (out / "sheets").glob("*.png"):
+        old.unlink()
     for begin in range(0, len(order), LINES):
         rows = []
         for number, pair in enumerate(order[begin : begin + LINES], start=begin + 1):
@@ -178,7 +182,10 @@ def main() -> None:
         print("\n".join(counted(given.out)))
         return
     first, second = given.recipes.split(",")
-    sheets(given.out, (first, second), given.networks.split(","), given.workers)
+    networks = given.networks.split(",")
+    if unknown := sorted(set(networks) - set(LAYERS)):
+        parser.error(f"--networks: expected some of {', '.join(LAYERS)}, received {unknown[0]}")
+    sheets(given.out, (first, second), networks, given.workers)
 
 
 if __name__ == "__main__":

@@ -124,11 +124,12 @@ def judge_layer(
     mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-6
     shown = eye.views(np.concatenate(list(pictures.values())))  # of all recipes together, which fill batches
     scores = np.stack([robust_scores(cut, seen, channels * len(names)) for seen in shown.values()])
+    scores = scores.reshape(len(shown), len(names), len(channels))
     for place, (name, some) in enumerate(pictures.items()):
         z = (plain[name] - mean) / deviation
         values = some / 255.0
         result[name] = {
-            "score": scores[:, place * len(channels) : (place + 1) * len(channels)].tolist(),
+            "score": scores[:, place].tolist(),
             "rank": (z > z[own][:, None]).sum(axis=1).tolist(),
             "colour": values.mean(axis=(1, 2)).tolist(),
             "deviation": values.std(axis=(1, 2, 3)).tolist(),

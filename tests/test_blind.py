@@ -57,17 +57,22 @@ def test_answers_are_counted_by_reader(blind: ModuleType, tmp_path: Path) -> Non
         blind.counted(tmp_path)
     ours = [f"{number} {'A' if pair.first else 'B'}" for number, pair in enumerate(order, start=1)]
     (tmp_path / "answers-one.txt").write_text("\n".join(ours) + "\n\n")
-    (tmp_path / "answers-two.txt").write_text("\n".join(f"{number} a" for number in range(1, 11)))
+    left = [
+        f"{number} {'b' if pair.first else 'a'}" if pair.layer == "mixed0" else f"{number} a"
+        for number, pair in enumerate(order, start=1)
+    ]
+    (tmp_path / "answers-two.txt").write_text("\n".join(left))
     lines = blind.counted(tmp_path)
     assert lines[2].startswith("| one | 5 | 100% |")
-    assert lines[3].startswith("| two | 5 | 50% |")
-    assert lines[4].startswith("| all | 10 | 75% |")
-    assert [line.split(" | ")[0] for line in lines[5:]] == [
-        "| inceptionv3 mixed0",
-        "| inceptionv3 mixed4",
-        "| vgg16 block3_conv1",
+    assert lines[3].startswith("| two | 5 | 40% |")
+    assert lines[4].startswith("| all | 10 | 70% |")
+    assert [line.split(" | ")[:3] for line in lines[5:]] == [
+        ["| inceptionv3 mixed0", "2", "50%"],
+        ["| inceptionv3 mixed4", "2", "75%"],
+        ["| vgg16 block3_conv1", "6", "75%"],
     ]
-    assert lines[7].startswith("| vgg16 block3_conv1 | 6 | 75% |")
+    with pytest.raises(SystemExit, match=r"expected no answers to other sheets, found answers-one\.txt"):
+        blind.sheets(tmp_path, ("default", "lucid"), [], 1)
     (tmp_path / "answers-three.txt").write_text("1 A\n11 A\n")
     with pytest.raises(
         SystemExit, match=r"answers-three\.txt, line 2: expected a number up to 10 and A or B, received '11 A'"
