@@ -69,14 +69,18 @@ def drawn_side(layers: int) -> int:
 
 
 def sheet(thumbnails: Sequence[Image.Image | None], side: int, columns: int) -> bytes:
-    """A WebP file with thumbnails in rows of ``columns``, of that side or of the largest's own where that is less;
-    grey where there is none."""
-    side = min(side, max((min(image.size) for image in thumbnails if image is not None), default=side))
+    """A WebP file with thumbnails in rows of ``columns``; grey where there is none."""
     canvas = Image.new("RGB", sheet_size(len(thumbnails), side, columns), BLANK)
     for index, image in enumerate(thumbnails):
         if image is not None:
             canvas.paste(squared(image, side), (index % columns * side, index // columns * side))
     return webp(canvas)
+
+
+def sharp_sheet(thumbnails: Sequence[Image.Image], side: int, columns: int) -> bytes:
+    """The same sheet for screens with two pixels to one of the page: its thumbnails have twice the side, or that of the
+    largest picture where it is less."""
+    return sheet(thumbnails, min(2 * side, max(min(image.size) for image in thumbnails)), columns)
 
 
 def cover_side(count: int) -> int:

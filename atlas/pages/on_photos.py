@@ -17,7 +17,7 @@ from atlas.pages.views import Picture
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
-VERSION = 2  # of how sheets of maps and the row of photos are made: raised when they are made otherwise
+VERSION = 1  # of how sheets of maps are made: raised when they are made otherwise
 THREADS = 4  # Pillow lets go of Python's lock while it works
 
 

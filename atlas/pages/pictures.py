@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -123,17 +124,17 @@ def _made(
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
     """The layer's sheet of all thumbnails, and its strip on the home page, in two resolutions."""
     strip, few = addresses.strip(layer.folder), representatives(atlas, layer)
-    kinds = (
-        (addresses.layer_sheet(layer.folder), layer.shown, images.TILE, images.COLUMNS, _thumbnails),
-        (strip, few, images.ROW, addresses.STRIP, _pictures),
-        (addresses.twice(strip), few, 2 * images.ROW, addresses.STRIP, _pictures),
+    kinds: tuple[tuple[str, Sequence[Channel], Callable[..., Any], Callable[..., bytes], int, int], ...] = (
+        (addresses.layer_sheet(layer.folder), layer.shown, _thumbnails, images.sheet, images.TILE, images.COLUMNS),
+        (strip, few, _pictures, images.sheet, images.ROW, addresses.STRIP),
+        (addresses.twice(strip), few, _pictures, images.sharp_sheet, images.ROW, addresses.STRIP),
     )
     if not addresses.pictured(atlas, layer):
         return
-    for name, channels, side, columns, opened in kinds:
+    for name, channels, opened, sheet, side, columns in kinds:
         source = digest([_source(channel.renderings[atlas.main], VERSION) for channel in channels])
         if not writer.has(name, source):
-            writer.put(name, images.sheet(opened(atlas, layer, channels, writer), side, columns), source)
+            writer.put(name, sheet(opened(atlas, layer, channels, writer), side, columns), source)
 
 
 def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image | None]:

@@ -12,6 +12,7 @@ from atlas.pages.images import (
     cover_size,
     map_size,
     opened,
+    sharp_sheet,
     sheet,
     sheet_size,
     spread,
@@ -43,10 +44,10 @@ def test_thumbnails_stand_in_rows_and_gaps_are_grey() -> None:
     assert near(made, (8, 24), blue)
 
 
-@pytest.mark.parametrize(("sides", "tile"), [([32, 48, None], 48), ([128, 32], 112), ([None], 112)])
-def test_a_sheet_enlarges_nothing_but_smaller_neighbours(sides: list[int | None], tile: int) -> None:
-    images = [opened(solid((200, 30, 30), (side, side)), "here") if side else None for side in sides]
-    made = Image.open(io.BytesIO(sheet(images, 112, 8)))
+@pytest.mark.parametrize(("sides", "tile"), [([32, 48], 48), ([160, 32], 160), ([300], 224)])
+def test_a_sharp_sheet_enlarges_none_but_the_smaller_ones(sides: list[int], tile: int) -> None:
+    images = [opened(solid((200, 30, 30), (side, side)), "here") for side in sides]
+    made = Image.open(io.BytesIO(sharp_sheet(images, 112, 8)))
     assert made.size == (len(sides) * tile, tile)
 
 
