@@ -1,7 +1,7 @@
 """Compare recipes by what their pictures excite and how they look, over 64 channels of an embedded network.
 
     python scripts/quality.py OUT [--network inceptionv3] [--recipes default,default@150,lucid,tutorial]
-        [--workers 2] [--probes FILE.npz]
+        [--workers 2] [--probes FILE.npz] [--contrast-of default]
 
 Prints tables as Markdown and writes contact sheets, ``results.json``, and ``frontier.json`` for ``frontier.py`` into
 OUT. The pictures of a recipe lie there too, so that a recipe is rendered once however often the tables are made.
@@ -14,6 +14,8 @@ the geometric mean of that score over the picture as it is, with itself mirrored
 the rank of its own channel in the layer, each channel z-scored over all pictures of the run (of all layers and
 recipes), and over those of ``--probes`` (its array of pictures ``(n, h, w, 3) uint8``). *Cost* counts image-steps times
 the pixels that the network sees. How pictures look is defined in ``scripts/peers/eye.py``.
+More contrast excites most channels more: ``--contrast-of`` brings the pictures of all recipes to the mean and deviation
+of one recipe's before they are scored.
 """
 
 import argparse
@@ -105,10 +107,22 @@ def render_layer(ref: NetworkRef, name: str, recipe: Recipe, layer: str, channel
     )
 
 
+def levelled(pictures: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Pictures ``(n, s, s, 3) uint8``, each at the mean of every colour and the deviation of its fellow in ``like``."""
+    (mean, deviation), (mean_like, deviation_like) = (
+        (some.mean(axis=(1, 2), keepdims=True), some.std(axis=(1, 2, 3), keepdims=True)) for some in (pictures, like)
+    )
+    values = (pictures - mean) * deviation_like / np.maximum(deviation, 1e-6) + mean_like
+    return np.asarray(np.clip(values, 0, 255).round(), np.uint8)
+
+
 def judge_layer(
-    ref: NetworkRef, names: list[str], layer: str, channels: list[int], out: str, probes: np.ndarray
+    ref: NetworkRef, names: list[str], layer: str, channels: list[int], out: str, probes: np.ndarray, level: str = ""
 ) -> dict[str, Any]:
-    """Robust scores in six views, ranks and looks of the pictures of one layer by recipe."""
+    """Robust scores in six views, ranks and looks of the pictures of one layer by recipe.
+
+    Where ``level`` names a recipe, scores are those of pictures at the contrast of its own.
+    """
     start_tensorflow(1)
     from atlas.networks.load import load
     from atlas.probes.likeness import responses
@@ -122,7 +136,8 @@ def judge_layer(
     others = [np.load(place)["pictures"] for name in names for place in sorted(Path(out).glob(f"{name}-*.npz"))]
     everything = np.concatenate([responses(cut, some)[0] for some in [*others, probes] if len(some)])
     mean, deviation = everything.mean(axis=0), everything.std(axis=0) + 1e-6
-    shown = eye.views(np.concatenate(list(pictures.values())))  # of all recipes together, which fill batches
+    scored = [levelled(some, pictures[level]) if level else some for some in pictures.values()]
+    shown = eye.views(np.concatenate(scored))  # of all recipes together, which fill batches
     scores = np.stack([robust_scores(cut, seen, channels * len(names)) for seen in shown.values()])
     scores = scores.reshape(len(shown), len(names), len(channels))
     for place, (name, some) in enumerate(pictures.items()):
@@ -226,19 +241,21 @@ def main() -> None:
     )
     parser.add_argument("--recipes", default="default,lucid,tutorial", help="names; default@150 has 150 steps")
     parser.add_argument("--against", default="lucid", help="the one that the others are held against")
+    parser.add_argument("--contrast-of", default="", metavar="RECIPE", help="at whose contrast pictures are scored")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
     parser.add_argument("--probes", type=Path, help="an .npz whose pictures join the z-scores")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     ref = NetworkRef(given.network, "embedded")
-    names, layers = list(dict.fromkeys([*given.recipes.split(","), given.against])), cases(ref)
+    level = [given.contrast_of] if given.contrast_of else []
+    names, layers = list(dict.fromkeys([*given.recipes.split(","), given.against, *level])), cases(ref)
     made = recipes(names)
     out = str(given.out)
     work = Parallel(n_jobs=given.workers, backend="loky", batch_size=1)
     order = sorted(((n, r, la, c) for n, r in made.items() for la, c in layers.items()), key=lambda one: -cost(one[1]))
     work(delayed(render_layer)(ref, *one, out) for one in order)
     probes = np.load(given.probes)["pictures"] if given.probes else np.zeros((0, SIDE, SIDE, 3), np.uint8)
-    found = work(delayed(judge_layer)(ref, names, layer, channels, out, probes) for layer, channels in layers.items())
+    found = work(delayed(judge_layer)(ref, names, *one, out, probes, given.contrast_of) for one in layers.items())
     judged = dict(zip(layers, found, strict=True))
     (given.out / "results.json").write_text(json.dumps(judged))
     scores = in_views(judged, given.against)

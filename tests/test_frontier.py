@@ -2,11 +2,21 @@
 
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from tests.scripts import script
 
 SCORES = {"mixed0": {"ours": {"score": [[2.0, 8.0], [4.0, 4.0]]}, "theirs": {"score": [[4.0, 2.0], [1.0, 4.0]]}}}
+
+
+def test_pictures_are_brought_to_the_contrast_of_others() -> None:
+    quality, draws = script("quality"), np.random.default_rng(0)
+    loud, soft = draws.integers(0, 256, (2, 16, 16, 3)), draws.integers(90, 150, (2, 16, 16, 3))
+    made = quality.levelled(loud.astype(np.uint8), soft.astype(np.uint8))
+    assert made.std(axis=(1, 2, 3)) == pytest.approx(soft.std(axis=(1, 2, 3)), rel=0.02)
+    assert made.mean(axis=(1, 2)) == pytest.approx(soft.mean(axis=(1, 2)), abs=0.6)
+    assert np.corrcoef(made[0].ravel(), loud[0].ravel())[0, 1] > 0.99
 
 
 def test_a_recipe_has_the_steps_that_are_named() -> None:
