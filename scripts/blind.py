@@ -75,7 +75,7 @@ def sheet(rows: list[tuple[int, np.ndarray, np.ndarray]]) -> Image.Image:
 
 
 def sheets(out: Path, names: tuple[str, str], networks: list[str], workers: int) -> None:
-    """Render what is missing and write the sheets and the key. Ends with a sentence where answers to others lie."""
+    """Render what is missing and write the sheets and the key, unless OUT holds answers to other sheets."""
     if answers := sorted(out.glob("answers-*.txt")):
         raise SystemExit(f"{out}: expected no answers to other sheets, found {answers[0].name}; choose another folder")
     channels = {network: cases(NetworkRef(network, "embedded")) for network in networks}

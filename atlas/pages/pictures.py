@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -78,7 +77,7 @@ def write_cover(atlas: Atlas, writer: Writer) -> int:
     """Write the picture that stands for the whole atlas; how many pictures are in it, 0 when there are none."""
     pairs = [(layer, channel) for layer in atlas.layers for channel in representatives(atlas, layer)]
     chosen = images.spread(pairs, images.cover_side(len(pairs)) ** 2)
-    source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in chosen])
+    source = _source_of(atlas, [channel for _, channel in chosen])
     if chosen and not writer.has(addresses.COVER, source):
         pictures = [picture for layer, channel in chosen for picture in _pictures(atlas, layer, [channel], writer)]
         writer.put(addresses.COVER, images.cover(pictures), source)
@@ -90,7 +89,7 @@ def write_drawing(atlas: Atlas, writer: Writer) -> list[str]:
     few = atlas.layers if len(atlas.layers) <= MOST else ()
     stands = [(layer, some[len(some) // 2]) for layer in few if (some := representatives(atlas, layer))]
     if stands:
-        source = digest([_source(channel.renderings[atlas.main], VERSION) for _, channel in stands])
+        source = _source_of(atlas, [channel for _, channel in stands])
         if not writer.has(addresses.DRAWING, source):
             made = [picture for layer, channel in stands for picture in _pictures(atlas, layer, [channel], writer)]
             writer.put(addresses.DRAWING, images.sheet(made, images.drawn_side(len(made)), len(made)), source)
@@ -110,7 +109,7 @@ def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: 
 def _made(
     atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry, where: str
 ) -> Iterator[tuple[tuple[str, ...], Callable[[], tuple[bytes, ...]]]]:
-    """The files that are made of what is in the entry, those together that are made of one thing."""
+    """The names of the files to be made from the entry, and what makes them: together those of one decoded picture."""
     if recipe == atlas.main and number is not None:
         small = addresses.thumbnail(layer.folder, number)
         yield (small, addresses.twice(small)), lambda: images.thumbnails(images.opened(entry.picture, where))
@@ -123,18 +122,18 @@ def _made(
 
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
     """The layer's sheet of all thumbnails, and its strip on the home page, in two resolutions."""
-    strip, few = addresses.strip(layer.folder), representatives(atlas, layer)
-    kinds: tuple[tuple[str, Sequence[Channel], Callable[..., Any], Callable[..., bytes], int, int], ...] = (
-        (addresses.layer_sheet(layer.folder), layer.shown, _thumbnails, images.sheet, images.TILE, images.COLUMNS),
-        (strip, few, _pictures, images.sheet, images.ROW, addresses.STRIP),
-        (addresses.twice(strip), few, _pictures, images.sharp_sheet, images.ROW, addresses.STRIP),
-    )
     if not addresses.pictured(atlas, layer):
         return
-    for name, channels, opened, sheet, side, columns in kinds:
-        source = digest([_source(channel.renderings[atlas.main], VERSION) for channel in channels])
-        if not writer.has(name, source):
-            writer.put(name, sheet(opened(atlas, layer, channels, writer), side, columns), source)
+    sheet, source = addresses.layer_sheet(layer.folder), _source_of(atlas, layer.shown)
+    if not writer.has(sheet, source):
+        thumbnails = _thumbnails(atlas, layer, layer.shown, writer)
+        writer.put(sheet, images.sheet(thumbnails, images.TILE, images.COLUMNS), source)
+    few = representatives(atlas, layer)
+    strip, source = addresses.strip(layer.folder), _source_of(atlas, few)
+    if not (writer.has(strip, source) and writer.has(addresses.twice(strip), source)):
+        pictures = _pictures(atlas, layer, few, writer)
+        writer.put(strip, images.sheet(pictures, images.ROW, addresses.STRIP), source)
+        writer.put(addresses.twice(strip), images.sharp_sheet(pictures, images.ROW, addresses.STRIP), source)
 
 
 def _thumbnails(atlas: Atlas, layer: Layer, channels: Sequence[Channel], writer: Writer) -> list[Image.Image | None]:
@@ -158,3 +157,8 @@ def _open(output: Path, name: str) -> Image.Image:
 def _source(rendering: Rendering, version: int = 0) -> str:
     """What a file was made from: an entry, by a version of what is done with it."""
     return f"{rendering.checksum or rendering.key or ''}.{version}"
+
+
+def _source_of(atlas: Atlas, channels: Sequence[Channel]) -> str:
+    """What a sheet of the main pictures of some channels was made from."""
+    return digest([_source(channel.renderings[atlas.main], VERSION) for channel in channels])

@@ -27,7 +27,7 @@ from atlas.networks import architectures, arrays, record
 from atlas.networks.architectures import Download
 from atlas.networks.embedded_weights import EMBEDDED
 
-# Keras leaves the answer of a server that refuses a file to the garbage collection, which closes it.
+# Keras does not close the connection to a server that refuses a file; the garbage collection does.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
