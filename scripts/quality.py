@@ -68,8 +68,8 @@ def cases(ref: NetworkRef) -> dict[str, list[int]]:
 
 
 def cost(recipe: Recipe) -> float:
-    """Image-steps times pixels of one picture."""
-    return recipe.steps * float(recipe.seen) ** 2
+    """Image-steps times pixels of one picture; a step with several looks counts as often."""
+    return recipe.steps * recipe.looks * float(recipe.seen) ** 2
 
 
 def recipes(names: list[str]) -> dict[str, Recipe]:

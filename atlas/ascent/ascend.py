@@ -16,7 +16,7 @@ class Image:
 
     ``start`` and ``parameters`` are parameters of the kernel's last stage, ``(*shape)``. ``trace`` and ``frames`` grow
     with the steps: ``(steps, 4) float32`` and ``(count, s, s, 3) uint8`` each; ``framed`` are the steps of the frames,
-    counted from the first of all octaves.
+    counted from the first of all octaves. ``weight (s, s) float32`` is that of ``kernel.Climb``, or None.
     """
 
     channel: int
@@ -26,6 +26,7 @@ class Image:
     trace: list[np.ndarray] = field(default_factory=list)
     frames: list[np.ndarray] = field(default_factory=list)
     framed: list[int] = field(default_factory=list)
+    weight: np.ndarray | None = None
     settled: bool = False
 
 
@@ -64,7 +65,7 @@ def filled(kernel: Kernel, images: int) -> np.ndarray:
 
 def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray) -> None:
     """The steps of one stage: all at once, or window by window where images may settle; those that have drop out."""
-    recipe, steps = kernel.recipe, len(rates)
+    recipe, steps, looks = kernel.recipe, len(rates), kernel.recipe.looks
     begun = [sum(map(len, image.trace)) for image in images]  # steps that the octaves before took
     draws = [transforms.draw(recipe.transforms, stage.picture.size, steps, image.generator) for image in images]
     at = stage.begin(np.stack([image.parameters for image in images]))
@@ -72,7 +73,8 @@ def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray)
     window = recipe.settle.window if recipe.settle else steps
     for first in range(0, steps, window):
         part, batch = slice(first, first + window), going[filled(kernel, len(going))]
-        some = transforms.together([draws[number].of(part) for number in batch])
+        seen = slice(first * looks, (first + window) * looks)
+        some = transforms.together([draws[number].of(seen) for number in batch])
         channels = np.array([images[number].channel for number in batch], np.int32)
         to, done = stage.climb(channels, at.of(batch), some, rates[part], first)
         at.note(going, to)
@@ -91,6 +93,7 @@ def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray)
     for number, image in enumerate(images):
         image.settled = number not in going
         image.parameters = (at.best[0] if at.best else at.parameters)[number]
+        image.weight = at.weight[0][number] if at.weight else None
 
 
 def _unsettled(going: np.ndarray, rises: np.ndarray, settle: Settle, repeats: int) -> np.ndarray:

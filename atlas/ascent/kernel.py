@@ -53,24 +53,23 @@ class Climb:
     """Where a batch of n stands: all that the next steps go on from, as numpy arrays.
 
     ``parameters (n, *shape)``; ``state`` the optimizer's memory; ``best`` the parameters of the best step so far and
-    its score ``(n,)``, empty unless the recipe keeps the best.
+    its score ``(n,)``, empty unless the recipe keeps the best; ``weight (n, s, s)`` the size of the gradient at each
+    pixel, summed over the steps, empty unless the recipe keeps that.
     """
 
     parameters: np.ndarray
     state: tuple[np.ndarray, ...]
     best: tuple[np.ndarray, ...]
+    weight: tuple[np.ndarray, ...]
 
     def of(self, images: np.ndarray) -> "Climb":
         """The same for some of the images."""
-        return Climb(
-            self.parameters[images],
-            tuple(array[images] for array in self.state),
-            tuple(array[images] for array in self.best),
-        )
+        some = (tuple(array[images] for array in kept) for kept in (self.state, self.best, self.weight))
+        return Climb(self.parameters[images], *some)
 
     def note(self, images: np.ndarray, there: "Climb") -> None:
         """Take over where some of the images have come to: the first of ``there``, which was filled up."""
-        mine, theirs = ((one.parameters, *one.state, *one.best) for one in (self, there))
+        mine, theirs = ((one.parameters, *one.state, *one.best, *one.weight) for one in (self, there))
         for whole, part in zip(mine, theirs, strict=True):
             whole[images] = part[: len(images)]
 
@@ -110,14 +109,18 @@ class Stage:
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
+        weight = (tf.TensorSpec([None, size, size], tf.float32),) if recipe.weighs else ()
         two = tf.TensorSpec([None, None, 2], tf.int32)
         draws = transforms.Draws(tf.TensorSpec([None, None, 6], tf.float32), two, two)
         rates, first = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
         self._update = optimizers.updater(recipe.optimizer, recipe.arithmetic)
-        self._ascended = self._ascent  # in plain arithmetic a part of the loop, where it rounds as outside of a graph
+        # In plain arithmetic they are parts of the loop, where they round as outside of a graph.
+        self._ascended, self._looked = self._ascent, self._look
         if recipe.arithmetic != "plain":
             self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
-        self._steps = compiled(self._climb, number, shape, memory, best, draws, rates, first)
+            if recipe.looks > 1:  # all of them run what is in the graph once
+                self._looked = tf.function(self._look, autograph=False, experimental_attributes=APART)
+        self._steps = compiled(self._climb, number, shape, memory, best, weight, draws, rates, first)
 
     @functools.cached_property
     def _measure(self) -> Any:
@@ -128,20 +131,21 @@ class Stage:
         """Where the ascent begins, from parameters ``(n, *shape) float32``."""
         memory = tuple(np.zeros_like(starts) for _ in range(optimizers.memories(self.recipe.optimizer)))
         best = (starts.copy(), np.full(len(starts), -np.inf, np.float32)) if self.recipe.keep == "best" else ()
-        return Climb(starts.copy(), memory, best)
+        weight = (np.zeros((len(starts), *[self.picture.size] * 2), np.float32),) if self.recipe.weighs else ()
+        return Climb(starts.copy(), memory, best, weight)
 
     def climb(
         self, channels: np.ndarray, at: Climb, draws: transforms.Draws, rates: np.ndarray, first: int
     ) -> tuple[Climb, Steps]:
         """Ascend ``channels (n,)`` as many steps as there are ``rates``; ``first`` counts the steps done before.
 
-        ``draws`` hold those of each image and step, ``(n, steps, ...)``; n is at least ``smallest_batch``.
+        ``draws`` hold those of each image and look, ``(n, looks, ...)``; n is at least ``smallest_batch``.
         """
-        given = (channels, at.parameters, at.state, at.best, draws, rates, np.int32(first))
+        given = (channels, at.parameters, at.state, at.best, at.weight, draws, rates, np.int32(first))
         with arranged(self.recipe.arithmetic):
             made = self._steps(*tf.nest.map_structure(tf.constant, given))
-        parameters, state, best, trace, frames = tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
-        return Climb(parameters, state, best), Steps(trace, frames)
+        *to, trace, frames = tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
+        return Climb(*to), Steps(trace, frames)
 
     def paint(self, parameters: np.ndarray) -> np.ndarray:
         """The finished pictures ``(n, s, s, 3) uint8`` of parameters."""
@@ -170,19 +174,20 @@ class Stage:
         return [tf.ensure_shape(tf.broadcast_to(one, shape), [None, *shape[1:]]) for one in self._photos]
 
     def _climb(
-        self, channels: Any, parameters: Any, state: Any, best: Any, draws: Any, rates: Any, first: Any
+        self, channels: Any, parameters: Any, state: Any, best: Any, weight: Any, draws: Any, rates: Any, first: Any
     ) -> tuple[Any, ...]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
-        steps, every = tf.shape(rates)[0], max(self.frame_every, 1)
+        steps, every, looks = tf.shape(rates)[0], max(self.frame_every, 1), self.recipe.looks
         before = (first + every - 1) // every  # frames taken in earlier steps
         count = (first + steps + every - 1) // every - before if self.frame_every else 0
         trace = tf.TensorArray(tf.float32, steps, element_shape=[len(TRACED), None])
         frames = tf.TensorArray(tf.uint8, count, element_shape=[None, *[self.picture.size] * 2, 3])
 
-        def step(index: Any, parameters: Any, state: Any, best: Any, trace: Any, frames: Any) -> Any:
-            now = transforms.Draws(*(drawn[:, index] for drawn in draws))
-            gradient, traced = self._ascended(parameters, channels, now)
+        def step(index: Any, parameters: Any, state: Any, best: Any, weight: Any, trace: Any, frames: Any) -> Any:
+            now = transforms.Draws(*(drawn[:, index * looks : (index + 1) * looks] for drawn in draws))
+            gradient, toward, traced = self._ascended(parameters, channels, now)
             gradient = tf.ensure_shape(gradient, parameters.shape)
+            weight = tuple(before + tf.reduce_mean(tf.abs(toward), axis=3) for before in weight)
             trace = trace.write(index, traced)
             if best:
                 better = traced[0] > best[1]
@@ -197,12 +202,12 @@ class Stage:
                     lambda: frames,
                 )
             moved, state = self._update(parameters, gradient, state, first + index, rates[index])
-            return index + 1, self.picture.constrain(moved), state, best, trace, frames
+            return index + 1, self.picture.constrain(moved), state, best, weight, trace, frames
 
-        _, parameters, state, best, trace, frames = tf.while_loop(
+        _, *to, trace, frames = tf.while_loop(
             lambda index, *_: index < steps,
             step,
-            (tf.constant(0), parameters, tuple(state), tuple(best), trace, frames),
+            (tf.constant(0), parameters, tuple(state), tuple(best), tuple(weight), trace, frames),
             parallel_iterations=1,
         )
         framed = (
@@ -210,19 +215,33 @@ class Stage:
             if self.frame_every
             else tf.zeros([tf.shape(channels)[0], 0, *[self.picture.size] * 2, 3], tf.uint8)
         )
-        return parameters, state, best, tf.transpose(trace.stack(), [2, 0, 1]), framed
+        return *to, tf.transpose(trace.stack(), [2, 0, 1]), framed
 
-    def _ascent(self, parameters: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any]:
-        """The gradient ``(n, *shape)`` of one step, and what is traced of it ``(4, n)``."""
-        photos = [self._moved(one, draws) for one in self._beside(channels)]  # (n, s', s', 3) each
+    def _ascent(self, parameters: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any, Any]:
+        """One step: the gradient ``(n, *shape)`` of the parameters, that of the pictures ``(n, s, s, 3)``, which is the
+        mean over its looks, and what is traced of it ``(4, n)``.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(parameters)
             painted = self.picture.paint(parameters)
             shown = painted if isinstance(self.picture, PixelPicture) else self._ranged(painted)
+        looks = [
+            self._looked(shown, channels, transforms.Draws(*(drawn[:, look] for drawn in draws)))
+            for look in range(self.recipe.looks)
+        ]
+        toward, traced = (sum(parts) / len(looks) if len(looks) > 1 else parts[0] for parts in zip(*looks, strict=True))
+        return tape.gradient(shown, parameters, output_gradients=toward), toward, traced
+
+    def _look(self, shown: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any]:
+        """The gradient of pictures ``(n, s, s, 3)`` in the network's range as one look sees them, and what is traced of
+        it ``(4, n)``.
+        """
+        photos = [self._moved(one, draws) for one in self._beside(channels)]  # (n, s', s', 3) each
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(shown)
             looked = self._seen(self._moved(shown, draws), channels, *photos)
-        gradient = tape.gradient(looked.target, parameters)
         spread = [reduce(looked.field, axis=[1, 2]) for reduce in (tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
-        return gradient, tf.stack([looked.score, *spread])
+        return tape.gradient(looked.target, shown), tf.stack([looked.score, *spread])
 
     def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
         self.traces += 1

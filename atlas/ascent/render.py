@@ -14,6 +14,7 @@ from atlas.spec.plan import seed_of
 
 UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is made
 GREY = 128  # mid-grey in 8 bits
+OPAQUE = 20  # one pixel in so many counts enough to be wholly opaque
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,8 @@ class Rendering:
     ``pictures (repeats, size, size, 3) uint8``, the first is the main one; ``trace (steps, 4) float32`` as
     ``kernel.TRACED``, of the steps that were taken; ``maps (2, h, w) float32`` is where the objective looks, on the
     start and on the picture; ``frames (count, size, size, 3) uint8`` are of before ``framed`` steps and, the last, the
-    finished picture; ``state`` is one of ``activations.state``, ``made`` (nobody asks) or ``failed`` (something was not
+    finished picture; ``opacity (size, size) uint8`` is how much each pixel counted in the ascent, of recipes that weigh
+    that; ``state`` is one of ``activations.state``, ``made`` (nobody asks) or ``failed`` (something was not
     finite); ``attempt`` counts from 0, of ``attempts`` that a channel has; ``score`` and ``maximum`` are on the 8-bit
     picture.
     """
@@ -41,6 +43,7 @@ class Rendering:
     score: dict[str, float]
     maximum: dict[str, float]
     attempts: int
+    opacity: np.ndarray | None
 
     @property
     def picture(self) -> np.ndarray:
@@ -145,7 +148,15 @@ def _rendering(
         score=score,
         maximum=maximum,
         attempts=kernel.recipe.attempts,
+        opacity=None if image.weight is None else _opacity(image.weight),
     )
+
+
+def _opacity(weight: np.ndarray) -> np.ndarray:
+    """Weights of pixels ``(s, s) float32`` in 8 bits; those above all but one in OPAQUE are wholly opaque."""
+    most = np.quantile(weight, 1 - 1 / OPAQUE)
+    share = np.clip(weight / max(most, np.finfo(np.float32).tiny), 0, 1)
+    return np.asarray(np.round(255 * share), np.uint8)
 
 
 def _frames(image: Image, picture: np.ndarray) -> np.ndarray:

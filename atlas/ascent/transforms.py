@@ -13,61 +13,64 @@ import numpy as np
 import tensorflow as tf
 
 from atlas.ascent.resample import resample
-from atlas.spec.recipe import canvas
+from atlas.spec.recipe import canvas, looks
 from atlas.spec.slots import Noise, RandomCrop, Roll, Rotate, Scale, Shift, Transform
 
 
 class Draws(NamedTuple):
-    """What is random in the steps of one job; in the graph of a batch, or of one step, the same with other axes.
+    """What is random in the steps of one job; in the graph of a batch, or of one look, the same with other axes.
 
-    ``maps (steps, 6) float32`` take a pixel of what the network sees to its place in the picture, ``(a x + b y + c,
-    d x + e y + f)``, counted from the corner; ``rolls (steps, 2) int32`` are the pixels by which the picture was turned
-    before that, down and across; ``seeds (steps, 2) int32`` are those of the noise. Both are asked for only where a
-    transform rolls or is noise.
+    A step looks at the picture once, or at each of several random crops; all looks stand in a row, those of the first
+    step before those of the second. ``maps (looks, 6) float32`` take a pixel of what the network sees to its place in
+    the picture, ``(a x + b y + c, d x + e y + f)``, counted from the corner; ``rolls (looks, 2) int32`` are the pixels
+    by which the picture was turned before that, down and across; ``seeds (looks, 2) int32`` are those of the noise.
+    Both are asked for only where a transform rolls or is noise.
     """
 
     maps: Any
     rolls: Any = None
     seeds: Any = None
 
-    def of(self, steps: slice) -> "Draws":
-        """The draws of some of the steps."""
-        return Draws(*(drawn[steps] for drawn in self))
+    def of(self, looks: slice) -> "Draws":
+        """The draws of some of the looks."""
+        return Draws(*(drawn[looks] for drawn in self))
 
 
 def together(jobs: Sequence[Draws]) -> Draws:
-    """The draws of n jobs as those of a batch, ``(n, steps, ...)``."""
+    """The draws of n jobs as those of a batch, ``(n, looks, ...)``."""
     return Draws(*(np.stack(drawn) for drawn in zip(*jobs, strict=True)))
 
 
 def draw(transforms: Sequence[Transform], size: int, steps: int, generator: np.random.Generator) -> Draws:
-    """The draws of one job for pictures of ``size`` pixels, one for each step."""
-    total = np.tile(np.eye(3), (steps, 1, 1))  # (steps, 3, 3), about the centres
-    rolls = np.zeros((steps, 2), np.int32)
+    """The draws of one job for pictures of ``size`` pixels: for each step as many as it has looks."""
+    each = looks(transforms)
+    count = steps * each
+    total = np.tile(np.eye(3), (count, 1, 1))  # about the centres
+    rolls = np.zeros((count, 2), np.int32)
     for index, transform in enumerate(transforms):
         match transform:
             case Roll():
                 span = round(transform.share * size)
-                rolls = generator.integers(-(span // 2), span - span // 2 + 1, (steps, 2)).astype(np.int32)
+                rolls = generator.integers(-(span // 2), span - span // 2 + 1, (count, 2)).astype(np.int32)
             case Shift():
-                x, y = generator.uniform(-transform.pixels, transform.pixels, (2, steps))
+                x, y = generator.uniform(-transform.pixels, transform.pixels, (2, count))
                 total = total @ _matrix(1.0, 0.0, -x, 0.0, 1.0, -y)
             case Scale():
-                factor = _drawn(generator, transform.among, *transform.between, steps)
+                factor = _drawn(generator, transform.among, *transform.between, count)
                 total = total @ _matrix(1 / factor, 0.0, 0.0, 0.0, 1 / factor, 0.0)
             case Rotate():
-                degrees = _drawn(generator, transform.among, -transform.degrees, transform.degrees, steps)
+                degrees = _drawn(generator, transform.among, -transform.degrees, transform.degrees, count)
                 cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
                 total = total @ _matrix(cosine, sine, 0.0, -sine, cosine, 0.0)
             case RandomCrop():
                 side = canvas(transforms[:index], size)
-                share = np.linspace(transform.first, transform.last, steps)
-                x, y = generator.uniform(-1, 1, (2, steps)) * (1 - share) * side / 2
+                share = np.repeat(np.linspace(transform.first, transform.last, steps), each)
+                x, y = generator.uniform(-1, 1, (2, count)) * (1 - share) * side / 2
                 factor = share * side / transform.pixels
                 total = total @ _matrix(factor, 0.0, x, 0.0, factor, y)
-    seeds = np.zeros((steps, 2), np.int32)
+    seeds = np.zeros((count, 2), np.int32)
     if _deviation(transforms):
-        seeds = generator.integers(0, 2**31 - 1, (steps, 2)).astype(np.int32)
+        seeds = generator.integers(0, 2**31 - 1, (count, 2)).astype(np.int32)
     return Draws(_from_corners(total, (canvas(transforms, size) - 1) / 2, (size - 1) / 2), rolls, seeds)
 
 
@@ -99,20 +102,20 @@ def _deviation(transforms: Sequence[Transform]) -> float:
 
 
 def _drawn(
-    generator: np.random.Generator, among: tuple[float, ...] | None, low: float, high: float, steps: int
+    generator: np.random.Generator, among: tuple[float, ...] | None, low: float, high: float, count: int
 ) -> np.ndarray:
     if among:
-        return np.array(among)[generator.integers(0, len(among), steps)]
-    return generator.uniform(low, high, steps)
+        return np.array(among)[generator.integers(0, len(among), count)]
+    return generator.uniform(low, high, count)
 
 
 def _matrix(*rows: Any) -> np.ndarray:
-    """``(steps, 3, 3)`` from the first two rows, given as six numbers or arrays ``(steps,)``."""
+    """``(looks, 3, 3)`` from the first two rows, given as six numbers or arrays ``(looks,)``."""
     values = np.broadcast_arrays(*rows, 0.0, 0.0, 1.0)
     return np.stack(values, axis=-1).reshape(-1, 3, 3)
 
 
 def _from_corners(maps: np.ndarray, centre_seen: float, centre_picture: float) -> np.ndarray:
-    """Maps about the centres ``(steps, 3, 3)`` as maps about the corners, ``(steps, 6) float32``."""
-    moved = maps[:, :2, 2] + centre_picture - maps[:, :2, :2].sum(axis=2) * centre_seen  # (steps, 2)
+    """Maps about the centres ``(looks, 3, 3)`` as maps about the corners, ``(looks, 6) float32``."""
+    moved = maps[:, :2, 2] + centre_picture - maps[:, :2, :2].sum(axis=2) * centre_seen  # (looks, 2)
     return np.concatenate([maps[:, :2, :2], moved[:, :, None]], axis=2).reshape(-1, 6).astype(np.float32)

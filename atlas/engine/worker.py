@@ -91,7 +91,7 @@ def _state(record: Mapping[str, Any], recipe: Recipe, activation: str) -> str | 
 class Report:
     """What became of one batch.
 
-    ``tried`` is how many of its jobs were not in the store; ``image_steps`` counts one image by one step;
+    ``tried`` is how many of its jobs were not in the store; ``image_steps`` counts one image by one look of a step;
     ``seconds`` is the batch's wall time.
     """
 
@@ -135,7 +135,7 @@ def work(batch: Batch) -> Report:
     if jobs:
         with working, devices.ready(batch.setting.device, batch.setting.threads):
             done += _render(batch, store, jobs, there)
-    steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps
+    steps = len(jobs) * batch.recipe.repeats * batch.recipe.steps * batch.recipe.looks
     return Report(batch.layer, batch.recipe_name, tuple(done), len(jobs), steps, time.perf_counter() - started)
 
 
@@ -201,6 +201,8 @@ def _entry(batch: Batch, job: Job, rendering: "Rendering") -> Entry:
     artefacts = {
         f"repeat-{number}": stored(lossless(picture)) for number, picture in enumerate(rendering.pictures[1:], 1)
     }
+    if rendering.opacity is not None:
+        artefacts["opacity"] = rendering.opacity
     if "trace" in batch.record:
         artefacts["trace"] = rendering.trace
     if "maps" in batch.record:

@@ -178,6 +178,11 @@ def maps(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
     return f"{_stem(atlas, layer, channel, recipe)}._maps.webp"
 
 
+def opacity(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
+    """The picture of a rendering, each pixel as opaque as it counted in the ascent."""
+    return f"{_stem(atlas, layer, channel, recipe)}._opacity.webp"
+
+
 def of_photo(atlas: Atlas, layer: str, channel: int | None, recipe: str) -> str:
     """The photo that a rendering was made of."""
     return f"{_stem(atlas, layer, channel, recipe)}._photo.webp"
@@ -286,7 +291,7 @@ def all_addresses(atlas: Atlas, own: Iterable[str]) -> set[str]:
             addresses.add(kernels(name, number))
         for shown, recipe, _ in renderings(layer):
             addresses.update(picture(atlas, name, shown, recipe, n) for n in range(layer.repeats(recipe)))
-            addresses |= {frames(atlas, name, shown, recipe), maps(atlas, name, shown, recipe)}
+            addresses |= {made(atlas, name, shown, recipe) for made in (frames, maps, opacity)}
     return addresses | set(_of_photos(atlas))
 
 

@@ -219,6 +219,8 @@ def _renderings(
                 }
             if made.maps:
                 value["maps"] = {"address": addresses.maps(atlas, layer.folder, number, recipe), **vars(made.maps)}
+            if made.opacity:
+                value["opacity"] = addresses.opacity(atlas, layer.folder, number, recipe)
             if made.of_photo:
                 value["photo"] = addresses.of_photo(atlas, layer.folder, number, recipe)
         if rendering.error:

@@ -123,6 +123,13 @@ def activation_maps(maps: np.ndarray) -> bytes:
     return _saved(image, lossless=True)
 
 
+def see_through(picture: Image.Image, opacity: np.ndarray) -> bytes:
+    """A WebP file of a picture with the opacity ``(h, w) uint8`` of each pixel, without loss where it is opaque."""
+    made = picture.convert("RGBA")
+    made.putalpha(Image.fromarray(opacity))
+    return _saved(made, lossless=True)
+
+
 def coloured(kernels: np.ndarray) -> np.ndarray:
     """Kernels ``(n, 2, k, h, w)`` in two colours by sign, ``(n, 2, k, h, w, 4) uint8``: the larger a weight, the more
     opaque, from nothing at 0. The largest of each of the n is wholly so, and others by the square root of their share

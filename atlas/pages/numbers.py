@@ -34,7 +34,8 @@ class Numbers:
     """What an entry says of its picture: size in px, scores, and the trace, empty when none was recorded.
 
     ``attempt`` counts from 0, of at most ``attempts``; ``settled`` says whether it stopped before its last step;
-    ``of_photo`` whether the photo that it was made of is there too, in the same size.
+    ``of_photo`` whether the photo that it was made of is there too, in the same size; ``opacity`` whether it is kept
+    how much each pixel counted.
     """
 
     width: int
@@ -50,6 +51,7 @@ class Numbers:
     frames: Frames | None
     maps: Maps | None
     of_photo: bool
+    opacity: bool
 
 
 def read_numbers(entry: Entry) -> Numbers:
@@ -71,6 +73,7 @@ def read_numbers(entry: Entry) -> Numbers:
         frames=_frames(record["frames"]) if "frames" in entry.artefacts else None,
         maps=None if maps is None else Maps(float(maps.min()), float(maps.max()), *map_size(*maps.shape[1:])),
         of_photo="photo" in entry.artefacts,
+        opacity="opacity" in entry.artefacts,
     )
 
 

@@ -118,6 +118,11 @@ def _made(
             (addresses.maps(atlas, layer.folder, number, recipe),),
             lambda: (images.activation_maps(entry.artefacts["maps"]),),
         )
+    if "opacity" in entry.artefacts:
+        yield (
+            (addresses.opacity(atlas, layer.folder, number, recipe),),
+            lambda: (images.see_through(images.opened(entry.picture, where), entry.artefacts["opacity"]),),
+        )
 
 
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:

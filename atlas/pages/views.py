@@ -67,8 +67,9 @@ class RenderingView:
     """One rendering with all that is said of it; ``picture`` is None when there is none, ``photo`` when it was not made
     of one, or that is not known.
 
-    ``repeats`` are the pictures that the same recipe made from other seeds; ``yaml`` is the configuration that makes
-    just this picture, or the recipe of the picture of a whole layer.
+    ``repeats`` are the pictures that the same recipe made from other seeds; ``opacity`` is the picture as opaque as
+    each pixel counted, None where that is not kept; ``yaml`` is the configuration that makes just this picture, or the
+    recipe of the picture of a whole layer.
     """
 
     recipe: str
@@ -83,6 +84,7 @@ class RenderingView:
     frames: FramesView | None
     maps: Picture | None
     photo: Picture | None
+    opacity: Picture | None
     score_meaning: str
     yaml: str
 
@@ -179,7 +181,7 @@ def rendering_view(
         address = addresses.picture(atlas, layer.folder, number, recipe, repeat)
         alt = f"The picture made for {name}" + (f", from another seed ({repeat})" if repeat else "")
         made.append(Picture(address, numbers.width if numbers else 0, numbers.height if numbers else 0, alt))
-    frames, maps, photo = None, None, None
+    frames, maps, photo, opacity = None, None, None, None
     if numbers and numbers.frames:
         frames = FramesView(addresses.frames(atlas, layer.folder, number, recipe), **vars(numbers.frames))
     if numbers and numbers.maps:
@@ -189,6 +191,10 @@ def rendering_view(
     if numbers and numbers.of_photo:
         address = addresses.of_photo(atlas, layer.folder, number, recipe)
         photo = Picture(address, numbers.width, numbers.height, f"The photo that recipe {recipe} was given")
+    if numbers and numbers.opacity:
+        address = addresses.opacity(atlas, layer.folder, number, recipe)
+        alt = f"The picture made for {name}, each pixel as opaque as it counted in the ascent"
+        opacity = Picture(address, numbers.width, numbers.height, alt)
     return RenderingView(
         recipe=recipe,
         state=rendering.standing,
@@ -202,6 +208,7 @@ def rendering_view(
         frames=frames,
         maps=maps,
         photo=photo,
+        opacity=opacity,
         score_meaning=words.score_meaning(full, layer.kind, layer.activation),
         yaml=yaml,
     )

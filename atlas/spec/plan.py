@@ -43,7 +43,7 @@ class Group:
     @property
     def cost(self) -> float:
         """Multiply-adds of one step of one of its pictures, forward only."""
-        return self.layer.cost * float(self.recipe.size) ** 2
+        return self.layer.cost * float(self.recipe.seen) ** 2 * self.recipe.looks
 
     @property
     def flop(self) -> float:

@@ -4,6 +4,7 @@ A recipe fills five slots, as Lucid named them: parameterization -> transforms -
 Every default stands here or in ``slots`` and ``objectives``, once.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -181,12 +182,25 @@ class Recipe(Frozen):
         found = self.model_dump(mode="json", exclude={"base"})
         if found["parameterization"].get("saturation") == 1:
             del found["parameterization"]["saturation"]
+        for one in found["transforms"]:
+            if one.get("count") == 1:
+                del one["count"]
         return found
 
     @property
     def seen(self) -> int:
         """Side in pixels of what the network sees of a picture whose size is a number, after padding and cropping."""
         return canvas(self.transforms, int(self.size))
+
+    @property
+    def looks(self) -> int:
+        """How often each of its steps looks at the picture."""
+        return looks(self.transforms)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether it is kept how much each pixel counted in the ascent, as Fel 2023 does."""
+        return isinstance(self.parameterization, Maco)
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -224,6 +238,11 @@ def canvas(transforms: Sequence[Transform], size: int) -> int:
         elif isinstance(one, RandomCrop):
             size = one.pixels
     return size
+
+
+def looks(transforms: Sequence[Transform]) -> int:
+    """How often a step looks at the picture: once, or at each of several random crops."""
+    return math.prod(one.count for one in transforms if isinstance(one, RandomCrop))
 
 
 def octave_sizes(recipe: Recipe) -> tuple[int, ...]:

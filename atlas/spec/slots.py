@@ -104,16 +104,18 @@ class Rotate(Frozen):
 
 
 class RandomCrop(Frozen):
-    """A square part of the picture, magnified to ``pixels``: another place for every image and step.
+    """Square parts of the picture, magnified to ``pixels``: other places for every image and step.
 
-    The part's side is a share of the picture's: ``first`` at the first step, ``last`` at the last, and on the way
-    between. It lies anywhere within the picture.
+    A part's side is a share of the picture's: ``first`` at the first step, ``last`` at the last, and on the way
+    between. It lies anywhere within the picture. A step looks at ``count`` parts and follows the mean of their
+    gradients, at that many times the cost.
     """
 
     name: Literal["random-crop"] = "random-crop"
     first: float = Field(1.0, gt=0.01, le=1)
     last: float = Field(0.6, gt=0.01, le=1)
     pixels: int = Field(128, ge=16, le=1024, multiple_of=4)
+    count: int = Field(1, ge=1, le=64)
 
 
 class Noise(Frozen):

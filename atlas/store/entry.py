@@ -1,8 +1,8 @@
 """One rendering as one self-describing file: its key, the numbers, the picture, and a checksum over all of it.
 
 An entry is a safetensors file. Its tensors are ``picture`` (the bytes of a lossless WebP file, uint8) and further
-artefacts: ``repeat-1`` and on (pictures of the same channel from other seeds, WebP), and, where recorded, ``trace``,
-``maps`` and ``frames``. Its metadata hold ``key``, ``record`` (canonical JSON) and
+artefacts: ``repeat-1`` and on (pictures of the same channel from other seeds, WebP), ``opacity`` for some recipes, and,
+where recorded, ``trace``, ``maps`` and ``frames``. Its metadata hold ``key``, ``record`` (canonical JSON) and
 ``checksum`` (sha256 over key, record and tensors). safetensors states the length of every tensor in the header, so a
 cut file is seen without reading it whole.
 """
@@ -31,7 +31,8 @@ class Entry:
     ``record`` holds the numbers beside the picture (see ``ascent.render``); ``picture`` is a lossless WebP file.
     ``artefacts`` by name: ``repeat-1`` and on, WebP files as ``(bytes,) uint8``; ``trace (steps, 4) float32``, the
     score and the mean, maximum and minimum of where the objective looks, at each step; ``maps (2, h, w) float32``,
-    where it looks, on the start and on the picture; ``frames (bytes,) uint8``, a WebP sheet of the ascent's frames.
+    where it looks, on the start and on the picture; ``frames (bytes,) uint8``, a WebP sheet of the ascent's frames;
+    ``opacity (h, w) uint8``, how much each pixel counted in the ascent, of recipes that weigh it.
     """
 
     key: str

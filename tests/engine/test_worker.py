@@ -16,6 +16,8 @@ from atlas.errors import AtlasError, StoreError, WeightsError
 from atlas.spec.objectives import Channel
 from atlas.spec.plan import KERNEL, Job
 from atlas.spec.recipe import Recipe
+from atlas.spec.recipes import RECIPES
+from atlas.spec.slots import RandomCrop
 from atlas.store.store import Store
 
 REAL = atlas.ascent.render.render
@@ -36,6 +38,15 @@ def rendered(monkeypatch):
 
 def elsewhere(batch, **setting):
     return dataclasses.replace(batch, setting=dataclasses.replace(batch.setting, **setting))
+
+
+def test_an_entry_of_fixed_magnitude_holds_how_much_each_pixel_counted(batch):
+    crops = (RandomCrop(pixels=32, count=3),)
+    recipe = RECIPES["maco"].model_copy(update={"size": 32, "steps": 4, "transforms": crops})
+    asked = dataclasses.replace(batch([3, 17]), recipe=recipe)
+    assert work(asked).image_steps == 2 * 4 * 3
+    opacity = Store(asked.setting.store).get(asked.jobs[0].key).artefacts["opacity"]
+    assert (opacity.shape, opacity.dtype, opacity.max()) == ((32, 32), np.uint8, 255)
 
 
 def test_an_entry_holds_the_picture_its_numbers_and_where_they_come_from(batch):

@@ -123,13 +123,16 @@ def test_notes_stand_on_pages_and_in_what_search_reads(make_atlas: Make, store: 
     assert '"3":["zigzags","as mixed2 4"]' in (tmp_path / "out" / "_" / "search.js").read_text()
 
 
-def test_frames_maps_and_repeats_stand_beside_the_picture(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+def test_frames_maps_opacity_and_repeats_stand_beside_the_picture(
+    make_atlas: Make, store: Store, tmp_path: Path
+) -> None:
     record = make_atlas(store, layers={"mixed0": 2}, recipes=("main",), distinct=2, side=16)
     rendering = record["layers"][0]["channels_shown"][1]["renderings"]["main"]
     entry = store.get(rendering["key"])
     sheet = np.frombuffer(picture(1, 32), np.uint8)
     maps = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
     more = {"frames": sheet, "maps": maps, "repeat-1": np.frombuffer(picture(5, 16), np.uint8)}
+    more["opacity"] = np.arange(256, dtype=np.uint8).reshape(16, 16)
     record["layers"][0]["recipes"]["main"]["repeats"] = 2
     described = {**entry.record, "frames": {"every": 4, "steps": list(range(0, 60, 4)), "columns": 8}}
     made = type(entry)(entry.key, described, entry.picture, {**entry.artefacts, **more})
@@ -143,6 +146,14 @@ def test_frames_maps_and_repeats_stand_beside_the_picture(make_atlas: Make, stor
     assert (tmp_path / "out/mixed0/1._frames.webp").read_bytes() == sheet.tobytes()
     assert "before the ascent, and on the picture, from 0 (dark) to 17.0" in said(tmp_path / "out/mixed0/1.html")
     assert 'src="1._1.webp"' in page
+    assert 'src="1._opacity.webp"' in page
+    plain, clear = (Image.open(tmp_path / f"out/mixed0/1.{name}webp") for name in ("", "_opacity."))
+    shown = np.asarray(clear.convert("RGBA"))
+    assert shown[..., 3].tolist() == more["opacity"].tolist()
+    assert (shown[8:, :, :3] == np.asarray(plain)[8:]).all()
+    described = json.loads((tmp_path / "out/mixed0/1.json").read_text())["renderings"]["main"]
+    assert described["opacity"] == "mixed0/1._opacity.webp"
+    assert "_opacity" not in (tmp_path / "out" / "mixed0" / "0.html").read_text()
     assert check_site(tmp_path / "out") == []
 
 
