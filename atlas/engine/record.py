@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 
 def _site(website: Website) -> dict[str, Any]:
-    return {name: getattr(website, name) for name in ("base_url", "accent", "footer", "zip")}
+    return {name: getattr(website, name) for name in ("base_url", "accent", "footer", "pictures", "zip")}
 
 
 def _photos(photos: Photos, outcome: Outcome) -> dict[str, Any]:

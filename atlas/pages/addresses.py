@@ -161,7 +161,7 @@ def twice(name: str) -> str:
 
 
 def picture(atlas: Atlas, layer: str, channel: int | None, recipe: str, repeat: int = 0) -> str:
-    """The lossless picture of a rendering: the main recipe's has no recipe in its name.
+    """The picture of a rendering: the main recipe's has no recipe in its name.
 
     ``channel`` is None for the picture of a whole layer; ``repeat`` counts those of the same job from 0.
     """

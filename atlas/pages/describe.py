@@ -32,6 +32,7 @@ def manifest(atlas: Atlas, cover: tuple[int, int] | None) -> bytes:
             "cover": cover and {"address": addresses.COVER, "width": cover[0], "height": cover[1]},
             "channels": shown,
             "pages": page_count(atlas),
+            "lossy": atlas.site.lossy,
             "zip": addresses.ZIP if atlas.site.zip else None,
             "photos": [
                 {

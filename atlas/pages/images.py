@@ -17,6 +17,7 @@ DRAWN, SMALL = 160, 76  # side in px of a thumbnail in the drawing of a network 
 COLUMNS = 32  # of a layer's sheet
 COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
 MAP = 192  # least side in px of a map of activations
+LIKE_LOSSLESS = 95  # quality of a picture on its own page that nobody tells from the lossless one, side by side
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
 SHADES = 64  # of a feature map on a sheet: more of them cost bytes and show no eye more
@@ -197,9 +198,9 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[(2 * index + 1) * len(items) // (2 * count)] for index in range(count)]
 
 
-def webp(image: Image.Image) -> bytes:
+def webp(image: Image.Image, quality: int = QUALITY) -> bytes:
     """A picture as a WebP file."""
-    return _saved(image, quality=QUALITY)
+    return _saved(image, quality=quality)
 
 
 def _saved(image: Image.Image, **how: object) -> bytes:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -98,8 +99,8 @@ def write_drawing(atlas: Atlas, writer: Writer) -> list[str]:
 
 def _copies(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry) -> Iterator[tuple[str, bytes]]:
     """The files that are just as they are in the entry."""
-    for repeat, picture in enumerate([entry.picture, *(one.tobytes() for one in entry.repeats)]):
-        yield addresses.picture(atlas, layer.folder, number, recipe, repeat), picture
+    if not atlas.site.lossy:
+        yield from _files(atlas, layer, number, recipe, entry)
     if "frames" in entry.artefacts:
         yield addresses.frames(atlas, layer.folder, number, recipe), entry.artefacts["frames"].tobytes()
     if "photo" in entry.artefacts:
@@ -110,6 +111,9 @@ def _made(
     atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry, where: str
 ) -> Iterator[tuple[tuple[str, ...], Callable[[], tuple[bytes, ...]]]]:
     """The names of the files to be made from the entry, and what makes them: together those of one decoded picture."""
+    if atlas.site.lossy:
+        for name, picture in _files(atlas, layer, number, recipe, entry):
+            yield (name,), partial(_lossy, picture, where)
     if recipe == atlas.main and number is not None:
         small = addresses.thumbnail(layer.folder, number)
         yield (small, addresses.twice(small)), lambda: images.thumbnails(images.opened(entry.picture, where))
@@ -123,6 +127,16 @@ def _made(
             (addresses.opacity(atlas, layer.folder, number, recipe),),
             lambda: (images.see_through(images.opened(entry.picture, where), entry.artefacts["opacity"]),),
         )
+
+
+def _files(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: Entry) -> Iterator[tuple[str, bytes]]:
+    """The names and files of an entry's pictures: the first, and those from other seeds."""
+    for repeat, picture in enumerate([entry.picture, *(one.tobytes() for one in entry.repeats)]):
+        yield addresses.picture(atlas, layer.folder, number, recipe, repeat), picture
+
+
+def _lossy(picture: bytes, where: str) -> tuple[bytes]:
+    return (images.webp(images.opened(picture, where), images.LIKE_LOSSLESS),)
 
 
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:
@@ -165,5 +179,6 @@ def _source(rendering: Rendering, version: int = 0) -> str:
 
 
 def _source_of(atlas: Atlas, channels: Sequence[Channel]) -> str:
-    """What a sheet of the main pictures of some channels was made from."""
-    return digest([_source(channel.renderings[atlas.main], VERSION) for channel in channels])
+    """What a sheet of the main pictures of some channels was made from: the site's own copies of them."""
+    sources = [_source(channel.renderings[atlas.main], VERSION) for channel in channels]
+    return digest([*sources, *(["lossy"] if atlas.site.lossy else [])])

@@ -124,6 +124,7 @@ def _site(value: Mapping[str, Any], where: str) -> Site:
         base_url=f"{base.rstrip('/')}/" if base else None,
         accent=optional(value, "accent", str, where),
         footer=optional(value, "footer", str, where),
+        lossy=value.get("pictures") == "lossy",
         zip=get(value, "zip", bool, where),
     )
 

@@ -38,11 +38,15 @@ class Weights:
 
 @dataclass(frozen=True)
 class Site:
-    """How the pages look and where they will lie; None for what was not said. ``accent`` is like ``#a5401f``."""
+    """How the pages look and where they will lie; None for what was not said.
+
+    ``accent`` is like ``#a5401f``; ``lossy`` says that pictures are not as they are in the store, but smaller files.
+    """
 
     base_url: str | None
     accent: str | None
     footer: str | None
+    lossy: bool
     zip: bool
 
 

@@ -98,7 +98,7 @@ class Compute(Frozen):
 
 
 class SiteOptions(Frozen):
-    """How the pages look, and what is written beside them. Nothing here changes a picture."""
+    """How the pages look, and what is written beside them. Nothing here changes a picture in the store."""
 
     base_url: Annotated[str, URL] | None = Field(
         None,
@@ -127,6 +127,11 @@ class SiteOptions(Frozen):
         True,
         description="Whether every page links the list of atlases above it, where there is one; `false` is for a "
         "folder that is hosted alone.",
+    )
+    pictures: Literal["lossless", "lossy"] = Field(
+        "lossless",
+        description="Whether the site's pictures have every pixel as it was made, or look the same in a quarter of the "
+        "room, for a large atlas on a small host. The store has every pixel either way.",
     )
     zip: bool = Field(False, description="Whether to write `pictures.zip` with every picture.")
 

@@ -304,4 +304,6 @@ class _Reader:
         if self.problems:
             raise self.problems.error()
         base_url = f"{given.base_url.rstrip('/')}-random/" if given.base_url and beside else given.base_url
-        return Website(base_url, given.accent, given.footer, given.zip, given.shelf, logo, templates, notes)
+        return Website(
+            base_url, given.accent, given.footer, given.pictures, given.zip, given.shelf, logo, templates, notes
+        )

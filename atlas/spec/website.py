@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ class Website:
     base_url: str | None = None
     accent: str | None = None
     footer: str | None = None
+    pictures: Literal["lossless", "lossy"] = "lossless"
     zip: bool = False
     shelf: bool = True
     logo: Path | None = None

@@ -1,4 +1,6 @@
 import hashlib
+import io
+import json
 import os
 import re
 import subprocess
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jinja2 import Environment
 from PIL import Image
@@ -54,6 +57,25 @@ def test_pictures_are_the_store_s_bytes(record: dict[str, Any], store: Store, tm
     for name, recipe in (("3.webp", "main"), ("3.negative.webp", "negative")):
         assert (tmp_path / "out" / "mixed2" / name).read_bytes() == store.get(renderings[recipe]["key"]).picture
     assert check_site(tmp_path / "out") == []
+
+
+def test_lossy_pictures_look_the_same_in_smaller_files(make_atlas: Make, store: Store, tmp_path: Path) -> None:
+    record = make_atlas(store, layers={"mixed0": 3}, recipes=("main",), distinct=3, side=96)
+    out, key = tmp_path / "out", record["layers"][0]["channels_shown"][1]["renderings"]["main"]["key"]
+    write_atlas(record, store, out)
+    picture, small = store.get(key).picture, record | {"site": record["site"] | {"pictures": "lossy"}}
+    written = write_atlas(small, store, out)
+    assert not written.unchanged
+    shown = (out / "mixed0" / "1.webp").read_bytes()
+    assert len(shown) < len(picture) / 2
+    light = [np.asarray(Image.open(io.BytesIO(one)).convert("L"), int) for one in (picture, shown)]
+    assert np.abs(light[0] - light[1]).mean() < 6  # of random colours; of an ascent's 2
+    assert json.loads((out / "manifest.json").read_text())["lossy"] is True
+    assert check_site(out) == []
+    write_atlas(small, store, tmp_path / "new")
+    assert contents(tmp_path / "new") == contents(out)
+    write_atlas(record, store, out)
+    assert (out / "mixed0" / "1.webp").read_bytes() == picture
 
 
 def test_same_input_same_bytes(record: dict[str, Any], store: Store, tmp_path: Path) -> None:
