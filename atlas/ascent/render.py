@@ -14,7 +14,7 @@ from atlas.spec.plan import seed_of
 
 UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is made
 GREY = 128  # mid-grey in 8 bits
-OPAQUE = 20  # one pixel in so many counts enough to be wholly opaque
+OPAQUE = 5  # one pixel in so many counts enough to be wholly opaque
 
 
 @dataclass(frozen=True, eq=False)

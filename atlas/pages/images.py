@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from atlas.errors import SiteError
 
@@ -17,6 +17,7 @@ DRAWN, SMALL = 160, 76  # side in px of a thumbnail in the drawing of a network 
 COLUMNS = 32  # of a layer's sheet
 COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
 MAP = 192  # least side in px of a map of activations
+SMOOTH = 2  # px: the deviation of what opacities are smoothed by
 LIKE_LOSSLESS = 95  # quality of a picture on its own page that nobody tells from the lossless one, side by side
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
@@ -125,10 +126,10 @@ def activation_maps(maps: np.ndarray) -> bytes:
 
 
 def see_through(picture: Image.Image, opacity: np.ndarray) -> bytes:
-    """A WebP file of a picture with the opacity ``(h, w) uint8`` of each pixel, without loss where it is opaque."""
+    """A WebP file of a picture with the opacity ``(h, w) uint8`` of each pixel, which is smoothed: it is grainy."""
     made = picture.convert("RGBA")
-    made.putalpha(Image.fromarray(opacity))
-    return _saved(made, lossless=True)
+    made.putalpha(Image.fromarray(opacity).filter(ImageFilter.GaussianBlur(SMOOTH)))
+    return _saved(made, quality=LIKE_LOSSLESS)
 
 
 def coloured(kernels: np.ndarray) -> np.ndarray:

@@ -86,16 +86,16 @@ RECIPES: dict[str, Recipe] = {
         keep="best",
         start="grey-noise",
     ),
-    # Magnitude fixed, phase optimised, crops, noise, 256 steps as published. With one crop per step instead of 32
-    # the published crops (a half to a twentieth) and rate (1.0) leave clouds: hence large crops and a rate that falls.
+    # Magnitude fixed, phase optimised, crops, noise, a rate of 1.0 as published. With six crops a step instead of 32
+    # the published ones (a half of the side to a twentieth) leave clouds: hence large crops and a rate that falls.
     "maco": Recipe(
         base="maco",
         through=0.0,
         parameterization=Maco(),
-        transforms=(RandomCrop(), Noise()),
-        optimizer=Adam(rate=0.3, schedule="cosine"),
+        transforms=(RandomCrop(count=6), Noise()),
+        optimizer=Adam(rate=1.0, schedule="cosine"),
         size=160,
-        steps=256,
+        steps=96,
         fill="reflect",
     ),
     # Four octaves of 1.4, ten steps each of 1.5 / 255 along the gradient over its mean absolute value, jitter.

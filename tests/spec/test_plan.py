@@ -95,29 +95,33 @@ FORMER = """recipes:
     settle: {window: 32, gain: 0.01}
     fill: reflect
 """
+FORMER_MACO = """recipes:
+  natural: {base: maco, steps: 256, optimizer: {rate: 0.3}, transforms: [{name: random-crop}, {name: noise}]}
+"""
 
 
-def test_recipes_that_did_not_change_keep_their_keys_and_so_does_the_former_default_written_out(read):
+def test_recipes_that_did_not_change_keep_their_keys_and_so_do_the_former_ones_written_out(read):
     """A key that moves has everybody render everything again."""
     known = {
         "preview": "96d6d1fedafada7c",
         "lucid": "ff95efabeadd0c1a",
         "tutorial": "0918a235b9e9f01e",
         "unregularised": "9fb2bd44d4d67f52",
-        "maco": "da4d4d3e8217cd30",
         "deepdream": "bb8d8fc33892ff88",
         "caricature": "2a6449760a68c8f1",
         "former": "3ff4cb7d7a7875ff",
+        "former maco": "da4d4d3e8217cd30",
     }
     former = read(CONFIG + FORMER).layers[0].recipes["main"]
+    maco = read(CONFIG + FORMER_MACO).layers[0].recipes["natural"]
     found = {
         name: identify("n", "w", Preprocessing(), "l", recipe.model_copy(update={"size": 96}))[:16]
-        for name, recipe in {**RECIPES, "former": former}.items()
+        for name, recipe in {**RECIPES, "former": former, "former maco": maco}.items()
         if name in known
     }
     assert found == known
     changes = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
-    assert textwrap.indent(FORMER, "  ") in changes
+    assert all(textwrap.indent(text, "  ") in changes for text in (FORMER, FORMER_MACO))
 
 
 @pytest.mark.parametrize("several", [False, True])
