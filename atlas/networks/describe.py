@@ -13,6 +13,7 @@ be looked at all the same, as every layer can that gives a map or a vector ``(n,
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from atlas.activations import ELEMENTWISE
 from atlas.networks.cut import Cut, cut
@@ -62,6 +63,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
                 behind=_shut(sight),
+                grouped=_grouped(graph, value),
                 listed=listed,
             )
         )
@@ -76,10 +78,9 @@ def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
     cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
-    behind = _shut(cut(graph, [found], Preprocessing()))
-    return (
-        LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost, behind=behind),
-    )
+    behind, grouped = _shut(cut(graph, [found], Preprocessing())), _grouped(graph, (index, position))
+    described = LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost)
+    return (replace(described, behind=behind, grouped=grouped),)
 
 
 def _shut(cut: Cut) -> tuple[str, ...]:
@@ -87,6 +88,12 @@ def _shut(cut: Cut) -> tuple[str, ...]:
     that can be shut."""
     needed = cut.graph.needed([cut.main.value])
     return tuple(sorted({cut.graph.nodes[index].function for index in needed} & ELEMENTWISE))
+
+
+def _grouped(graph: Graph, value: Value) -> bool:
+    """Whether a convolution in groups lies between a value and the input, or makes it."""
+    nodes = (graph.nodes[index] for index in graph.needed([value]))
+    return any(node.kind == "Conv2D" and node.layer.groups > 1 for node in nodes)
 
 
 def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:

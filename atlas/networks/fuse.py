@@ -24,6 +24,7 @@ LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: with t
 class Convolution:
     """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID.
 
+    Where it has groups, each makes as many channels of those that it is given, and ``given`` is the depth of one group.
     ``pool`` is an average over neighbours that comes behind it.
     """
 
@@ -39,7 +40,8 @@ class Convolution:
         import tensorflow as tf
 
         given = parents[0]
-        few = given.shape[3] <= FEW and self.dilations == (1, 1) and None not in given.shape[1:3]
+        few = given.shape[3] <= FEW and self._groups(given) == 1 and self.dilations == (1, 1)
+        few = few and None not in given.shape[1:3]
         made = self._of_few(given) if few else self._convolved(given)
         made = tf.nn.bias_add(made, tf.constant(self.bias))
         return self.pool([made]) if self.pool else made
@@ -53,6 +55,9 @@ class Convolution:
         """The kernel of each channel that is made, ``(made, given, taps)``."""
         height, width, depth, made = self.kernel.shape
         return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
+
+    def _groups(self, given: Any) -> int:
+        return int(given.shape[3] // self.kernel.shape[2])
 
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
@@ -93,9 +98,13 @@ class Convolution:
         """
         import tensorflow as tf
 
-        height, width, depth, _ = self.kernel.shape
-        taps = height * width
+        height, width, depth, made = self.kernel.shape
+        taps, groups = height * width, self._groups(given)
         shape, kernels = tf.shape(given), tf.gather(self._by_channel, channels)
+        if groups > 1:
+            apart = tf.reshape(given, [*tf.unstack(shape[:3]), groups, depth])
+            own = tf.gather(apart, channels // (made // groups), axis=3, batch_dims=1)
+            given = tf.ensure_shape(own, [*given.shape[:3], depth])
         products = tf.matmul(tf.reshape(given, [shape[0], -1, depth]), kernels)  # (n, h w, taps)
         products = tf.ensure_shape(tf.reshape(products, [*tf.unstack(shape[:3]), taps]), [*given.shape[:3], taps])
         places = np.eye(taps, dtype=np.float32).reshape(height, width, taps, 1)
@@ -169,7 +178,7 @@ def _convolution(node: Node) -> Convolution | None:
     layer = node.layer
     if node.kind != "Conv2D" or isinstance(node.call, Convolution):
         return None
-    if layer.groups != 1 or layer.compute_dtype != "float32":
+    if layer.compute_dtype != "float32":
         return None
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(layer.filters, np.float32)
     padding = layer.padding.upper()

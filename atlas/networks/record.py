@@ -23,7 +23,7 @@ from atlas.resources import cache_folder
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, is_path
 
-FORMAT = 5  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 6  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class LayerFacts:
     (any other). ``listed`` says whether patterns and lists mean the layer; others can be looked at by their names.
     ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
     the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
-    other than ReLU, that lie between it and the input and can be shut. ``cost`` is the number of multiply-adds from the
-    input to this layer per input pixel, for estimates of time.
+    other than ReLU, that lie between it and the input and can be shut. ``grouped`` says whether a convolution in groups
+    does. ``cost`` is the number of multiply-adds from the input to this layer per input pixel, for estimates of time.
     """
 
     name: str
@@ -57,6 +57,7 @@ class LayerFacts:
     cost: float
     branches: tuple[Branch, ...] = ()
     behind: tuple[str, ...] = ()
+    grouped: bool = False
     listed: bool = True
 
 

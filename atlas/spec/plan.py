@@ -14,6 +14,7 @@ from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
 KERNEL = 5  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
+GROUPS = 1  # the version of how convolutions in groups are computed, where there are some
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
 
@@ -87,7 +88,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
             given = (network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
-            identity = identify(*given, is_bent(request.facts, layer.facts, recipe), request.facts.grey, named)
+            bent, grouped = is_bent(request.facts, layer.facts, recipe), is_grouped(request.facts, layer.facts, recipe)
+            identity = identify(*given, bent, request.facts.grey, named, grouped)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             photos = tuple((path, named(Path(path))) for path in recipe.files)
@@ -117,11 +119,21 @@ def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
     The way to the input is changed where a share of the gradient goes on through what is shut; the layer's own function
     where a channel, a neuron or a caricature is raised by its pre-activation.
     """
-    classifier = [network.classifier] if recipe.looks_at_classes else []
-    looked_at = [one for one in (layer, *map(network.layer, recipe.layers), *classifier) if one]
+    looked_at = _looked_at(network, layer, recipe)
     raising = any(isinstance(term, Channel | Neuron | Caricature) for term in recipe.terms)
     own = raising and any(one.activation not in ("", "relu") for one in looked_at)
     return own or (recipe.through > 0 and any(one.behind for one in looked_at))
+
+
+def is_grouped(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
+    """Whether atlas computes convolutions in groups on the way to a layer: otherwise than Keras, which rounds apart."""
+    return recipe.arithmetic != "plain" and any(one.grouped for one in _looked_at(network, layer, recipe))
+
+
+def _looked_at(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> list[LayerFacts]:
+    """The layers that a recipe looks at for the pictures of one: its own, and those that the objective names."""
+    classifier = [network.classifier] if recipe.looks_at_classes else []
+    return [one for one in (layer, *map(network.layer, recipe.layers), *classifier) if one]
 
 
 def identify(
@@ -133,13 +145,14 @@ def identify(
     bent: bool = False,
     grey: bool = False,
     named: Callable[[Path], str] = photo_name,
+    grouped: bool = False,
 ) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
     Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content, as ``named``.
     Where activation functions other than ReLU have a say (``bent``), the version of what is done about them counts too.
-    ``grey`` says whether the network sees no colours, and pictures have none. Raises AtlasError for a photo that cannot
-    be read.
+    ``grey`` says whether the network sees no colours, and pictures have none; ``grouped`` whether atlas computes some
+    convolutions in groups. Raises AtlasError for a photo that cannot be read.
     """
     pixels = recipe.with_photos(lambda photo: named(Path(photo))).pixels
     return digest(
@@ -152,6 +165,7 @@ def identify(
             "weights": weights_digest,
             **({"activations": ACTIVATIONS} if bent else {}),
             **({"grey": True} if grey else {}),
+            **({"groups": GROUPS} if grouped else {}),
         }
     )
 

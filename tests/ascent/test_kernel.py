@@ -95,6 +95,22 @@ def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_pa
             assert together.get(one.channel, one.picture.tobytes()) == one.picture.tobytes()
 
 
+def test_convolutions_in_groups_do_not_make_a_picture_depend_on_its_batch(tmp_path):
+    import keras
+
+    picture = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(16, 3, strides=2, activation="relu")(picture)
+    each = keras.layers.Conv2D(16, 5, padding="same", groups=16)(first)
+    some = keras.layers.Conv2D(12, 3, groups=4, activation="relu", name="some")(each)
+    path = tmp_path / "grouped.keras"
+    keras.Model(picture, some).save(path)
+    kernel = Kernel(load(NetworkRef(str(path), "random", 1, Preprocessing())), "some", Recipe(size=32, steps=16))
+    assert kernel.smallest_batch == 2
+    together = {one.channel: one.picture.tobytes() for one in render(kernel, list(range(8)))}
+    for channels in ([7], [5, 0, 3], [6, 4]):
+        assert all(one.picture.tobytes() == together[one.channel] for one in render(kernel, channels))
+
+
 def test_the_trace_is_the_score_at_each_step(toy_network, recipe):
     rendering = render(Kernel(toy_network, "both", recipe.model_copy(update={"transforms": ()})), [3])[0]
     assert rendering.trace.shape == (6, 4)

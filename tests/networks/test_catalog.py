@@ -150,6 +150,16 @@ def test_resnet_layers_are_those_a_user_names() -> None:
     assert all(layer.activation == "relu" and not layer.behind for layer in known("resnet50") if layer.listed)
 
 
+def test_convolutions_in_groups_are_known_from_where_they_are() -> None:
+    given = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(8, 3, name="first")(given)
+    apart = keras.layers.Conv2D(8, 3, groups=4, name="apart")(first)
+    last = keras.layers.Conv2D(5, 1, name="last")(keras.layers.DepthwiseConv2D(3, name="depth")(apart))
+    found = {layer.name: layer.grouped for layer in describe.layers(flatten(keras.Model(given, last)))}
+    assert found == {"first": False, "apart": True, "depth": True, "last": True}
+    assert not any(layer.grouped for name in ("resnet50", "efficientnetb0") for layer in known(name))
+
+
 def test_squeeze_and_excitation_sees_the_whole_picture_and_is_not_listed() -> None:
     layers = {layer.name: layer for layer in known("efficientnetb0") if layer.listed}
     assert not [name for name in layers if "_se_" in name]

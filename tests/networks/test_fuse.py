@@ -46,3 +46,36 @@ def test_an_average_behind_a_convolution_is_that_before_it():
     np.testing.assert_allclose(Seen(graph, pictures).value(graph.value("norm")), expected, rtol=1e-4, atol=1e-5)
     own = Seen(graph, pictures).channel(graph.value("norm"), channels)
     np.testing.assert_allclose(own, expected[np.arange(4), :, :, channels], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("groups", "made", "options"), [(3, 6, {"strides": 2}), (12, 12, {}), (12, 24, {"padding": "same"}), (4, 8, {})]
+)
+def test_convolutions_in_groups_are_those_of_keras(groups, made, options):
+    """Keras computes them by XLA on a processor, a hundred times slower."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    given = keras.Input((9, 7, 12))
+    layer = keras.layers.Conv2D(made, 3, groups=groups, bias_initializer="random_normal", name="grouped", **options)
+    spread = keras.initializers.RandomUniform(0.5, 2.0)
+    norm = keras.layers.BatchNormalization(moving_variance_initializer=spread, name="norm")
+    model = keras.Model(given, norm(layer(given)))
+    plain, graph = flatten(model), fuse(flatten(model))
+    pictures = tf.constant(np.random.default_rng(0).standard_normal((4, 9, 7, 12), np.float32))
+
+    def seen(graph, look):
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            found = look(Seen(graph, pictures), graph.value("norm"))
+            total = tf.reduce_sum(tf.square(found))
+        return found.numpy(), tape.gradient(total, pictures).numpy()
+
+    assert len(graph.needed([graph.value("norm")])) == 1  # the batch norm is in the kernel
+    for ours, theirs in zip(seen(graph, Seen.value), seen(plain, Seen.value), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+    channels = tf.constant(np.array([made - 1, 0, 2, 5], np.int32))
+    own = [seen(one, lambda all_of, value: all_of.channel(value, channels)) for one in (graph, plain)]
+    for ours, theirs in zip(*own, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())

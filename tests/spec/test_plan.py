@@ -8,9 +8,9 @@ from PIL import Image
 
 from atlas.errors import AtlasError
 from atlas.spec import plan as planning
-from atlas.spec.facts import Preprocessing
+from atlas.spec.facts import LayerFacts, NetworkFacts, Preprocessing
 from atlas.spec.objectives import Caricature, Channel
-from atlas.spec.plan import identify, job_key, make_plan, seed_of
+from atlas.spec.plan import identify, is_grouped, job_key, make_plan, seed_of
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.recipes import RECIPES
 
@@ -77,6 +77,18 @@ def test_pictures_in_grey_have_keys_of_their_own_and_others_keep_theirs():
     given = ("n", "w", Preprocessing(), "l", Recipe(size=96))
     assert identify(*given, grey=False) == identify(*given)
     assert identify(*given, grey=True) != identify(*given)
+
+
+@pytest.mark.parametrize("arithmetic", ["fast", "plain"])
+def test_convolutions_in_groups_are_in_the_key_where_atlas_computes_them(arithmetic):
+    given = ("n", "w", Preprocessing(), "l", recipe := Recipe(size=96, arithmetic=arithmetic))
+    layers = [LayerFacts("l", 4, 3, 1, "conv", True, "relu", 9.0, grouped=grouped) for grouped in (False, True)]
+    keys = []
+    for layer in layers:
+        network = NetworkFacts("n", "N", (layer,), Preprocessing(), 32)
+        keys.append(identify(*given, grouped=is_grouped(network, layer, recipe)))
+    assert keys[0] == identify(*given)
+    assert (keys[1] == keys[0]) is (arithmetic == "plain")  # which is computed by Keras itself
 
 
 def test_the_recipe_s_name_is_not_in_the_key():
