@@ -31,22 +31,6 @@ TRACED = ("score", "mean", "max", "min")  # what a trace has of each step
 # order, and in every other process leaves gradients of max-pools to a kernel ten times slower, whose rounding differs.
 APART = {"_noinline": True}
 
-EXACT = {
-    *("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Rescaling"),
-    *("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Concatenate", "Add", "Dropout", "Identity"),
-}
-
-
-def smallest_batch(cut: Cut) -> int:
-    """How many images go through a network at least, so that each gets the same bytes in every batch.
-
-    Two, since a batch of one takes another path through convolutions. Eight where the network has roots, exponentials
-    and the like: TensorFlow computes those eight at a time and rounds otherwise in what is left over at the end.
-    """
-    sights = [*cut.sights, *([cut.classes] if cut.classes else [])]
-    nodes = [cut.graph.nodes[index] for index in cut.graph.needed([sight.value for sight in sights])]
-    return 2 if all(node.relu or node.kind in EXACT for node in nodes) else 8
-
 
 @dataclass(frozen=True)
 class Climb:
@@ -278,7 +262,7 @@ class Kernel:
         self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
         self.recipe = recipe
         self.frame_every = frame_every
-        self.smallest_batch = 1 if recipe.arithmetic == "plain" else smallest_batch(self.cut)
+        self.smallest_batch = 1 if recipe.arithmetic == "plain" else self.cut.smallest_batch
         self.stages = [Stage(self.cut, recipe, size, frame_every) for size in octave_sizes(recipe)]
 
     @functools.cached_property

@@ -13,7 +13,7 @@ from atlas.store.store import Store
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
-SIZES = ((128, 16), (192, 8))  # (side in pixels, images): larger pictures go two at a time
+SIZES = ((128, 16), (192, 8))  # (side in pixels, images): of larger pictures go as few as can go together
 SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as many a second by 64 as by 16
 
 
@@ -73,12 +73,20 @@ class Study:
 Work = Batch | Study
 
 
-def batch_size(recipe: Recipe, asked: int | str, gpu: bool) -> int:
-    """How many channels ascend together: as asked, or by the size of the picture and how many are made of each."""
+def batch_size(group: Group, asked: int | str, gpu: bool) -> int:
+    """How many channels ascend together: as asked, or by the size of the picture and how many are made of each.
+
+    Never fewer than a batch is filled up to: what fills it costs as much as a picture.
+    """
     if isinstance(asked, int):
         return asked
-    images = next((images for side, images in (SIZES_ON_GPU if gpu else SIZES) if int(recipe.size) <= side), 2)
-    return max(1, images // recipe.repeats)
+    recipe, sizes = group.recipe, SIZES_ON_GPU if gpu else SIZES
+    images = next((images for side, images in sizes if int(recipe.size) <= side), 0)
+    return max(images // recipe.repeats, _least(group))
+
+
+def _least(group: Group) -> int:
+    return -(-group.layer.smallest_batch // group.recipe.repeats)
 
 
 def cut(
@@ -90,10 +98,11 @@ def cut(
     workers have GPUs, which are quick only with more at once.
     """
     groups = list(groups)
-    sizes = [batch_size(group.recipe, asked, gpu) for group, _ in groups]
+    sizes = [batch_size(group, asked, gpu) for group, _ in groups]
     if asked == "auto":
-        while max(sizes, default=0) > 2 and _count(groups, sizes) < 2 * workers:
-            sizes = [max(2, size // 2) for size in sizes]
+        least = [min(size, max(2, _least(group))) for size, (group, _) in zip(sizes, groups, strict=True)]
+        while sizes != least and _count(groups, sizes) < 2 * workers:
+            sizes = [max(fewest, size // 2) for fewest, size in zip(least, sizes, strict=True)]
     for (group, jobs), size in zip(groups, sizes, strict=True):
         for first in range(0, len(jobs), size):
             yield group, jobs[first : first + size]

@@ -64,6 +64,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
                 behind=_shut(sight),
                 grouped=_grouped(graph, value),
+                smallest_batch=sight.smallest_batch,
                 listed=listed,
             )
         )
@@ -78,9 +79,9 @@ def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
     cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
-    behind, grouped = _shut(cut(graph, [found], Preprocessing())), _grouped(graph, (index, position))
+    sight, grouped = cut(graph, [found], Preprocessing()), _grouped(graph, (index, position))
     described = LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost)
-    return (replace(described, behind=behind, grouped=grouped),)
+    return (replace(described, behind=_shut(sight), grouped=grouped, smallest_batch=sight.smallest_batch),)
 
 
 def _shut(cut: Cut) -> tuple[str, ...]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,11 +9,18 @@ from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
 
 LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
+SOFT = replace(LAYER, activation="silu", smallest_batch=8)  # a network of which eight images go together
 
 
-def group(count: int, size: int = 128, name: str = "main") -> tuple[Group, tuple[Job, ...]]:
+def group(
+    count: int, size: int = 128, name: str = "main", layer: LayerFacts = LAYER, repeats: int = 1
+) -> tuple[Group, tuple[Job, ...]]:
     jobs = tuple(Job(channel, f"{name}/{channel}") for channel in range(count))
-    return Group(LAYER, name, Recipe(size=size), "", jobs), jobs
+    return Group(layer, name, Recipe(size=size, repeats=repeats), "", jobs), jobs
+
+
+def automatic(size: int, gpu: bool = False, layer: LayerFacts = LAYER, repeats: int = 1) -> int:
+    return batch_size(group(1, size, layer=layer, repeats=repeats)[0], "auto", gpu)
 
 
 def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int) -> list[int]:
@@ -19,13 +28,22 @@ def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers
 
 
 def test_the_size_of_a_batch_goes_by_the_size_of_the_picture():
-    found = {size: batch_size(Recipe(size=size), "auto", False) for size in (32, 128, 132, 192, 196, 512)}
+    found = {size: automatic(size) for size in (32, 128, 132, 192, 196, 512)}
     assert found == {32: 16, 128: 16, 132: 8, 192: 8, 196: 2, 512: 2}
-    assert batch_size(Recipe(size=512), 64, False) == 64
+    assert batch_size(group(1, 512)[0], 64, False) == 64
+
+
+def test_a_batch_never_holds_less_than_what_it_is_filled_up_to():
+    assert {size: automatic(size, layer=SOFT) for size in (128, 192, 196, 512)} == {128: 16, 192: 8, 196: 8, 512: 8}
+    assert [automatic(224, layer=SOFT, repeats=repeats) for repeats in (2, 3, 8, 16)] == [4, 3, 1, 1]
+    assert [automatic(224, repeats=repeats) for repeats in (1, 2, 16)] == [2, 1, 1]
+    assert sizes([group(16, 224, layer=SOFT)], "auto", 2) == [8, 8]
+    assert sizes([group(20, 128, layer=SOFT), group(6, 224)], "auto", 8) == [8, 8, 4, 2, 2, 2]
+    assert sizes([group(12, 128, repeats=16)], "auto", 64) == [1] * 12
 
 
 def test_a_gpu_gets_more_at_once():
-    found = {size: batch_size(Recipe(size=size), "auto", True) for size in (32, 128, 132, 192, 196, 256, 512)}
+    found = {size: automatic(size, gpu=True) for size in (32, 128, 132, 192, 196, 256, 512)}
     assert found == {32: 64, 128: 64, 132: 32, 192: 32, 196: 16, 256: 16, 512: 2}
     assert [len(jobs) for _, jobs in cut([group(200)], "auto", 1, gpu=True)] == [64, 64, 64, 8]
     assert [len(jobs) for _, jobs in cut([group(64)], "auto", 1, gpu=True)] == [32, 32]
@@ -59,5 +77,5 @@ def test_every_job_is_in_just_one_batch_of_its_own_group(counts, asked, workers)
     batches = list(cut(groups, asked, workers))
     assert [job for _, jobs in batches for job in jobs] == [job for _, jobs in groups for job in jobs]
     for own, jobs in batches:
-        assert 1 <= len(jobs) <= batch_size(own.recipe, asked, False)
+        assert 1 <= len(jobs) <= batch_size(own, asked, False)
         assert all(job in own.jobs for job in jobs)

@@ -160,6 +160,12 @@ def test_convolutions_in_groups_are_known_from_where_they_are() -> None:
     assert not any(layer.grouped for name in ("resnet50", "efficientnetb0") for layer in known(name))
 
 
+def test_the_smallest_batch_is_known_before_anything_is_loaded() -> None:
+    assert {layer.smallest_batch for layer in known("resnet50")} == {2}
+    soft = {layer.name: layer.smallest_batch for layer in known("efficientnetb0")}
+    assert soft["block5a_activation"] == 8
+
+
 def test_squeeze_and_excitation_sees_the_whole_picture_and_is_not_listed() -> None:
     layers = {layer.name: layer for layer in known("efficientnetb0") if layer.listed}
     assert not [name for name in layers if "_se_" in name]
