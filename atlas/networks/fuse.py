@@ -62,7 +62,16 @@ class Convolution:
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
 
-        return tf.nn.conv2d(given, self._kernel, self.strides, self.padding, dilations=self.dilations)
+        groups = self._groups(given)
+        convolve = functools.partial(tf.nn.conv2d, strides=self.strides, padding=self.padding, dilations=self.dilations)
+        if groups == given.shape[3] > 1 and len(set(self.strides)) == 1:
+            height, width, _, made = self.kernel.shape
+            kernel = tf.reshape(self._kernel, [height, width, groups, made // groups])
+            return tf.nn.depthwise_conv2d(given, kernel, (1, *self.strides, 1), self.padding, dilations=self.dilations)
+        if groups > 1 and not _grouped_gradients():
+            parts = zip(tf.split(given, groups, 3), tf.split(self._kernel, groups, 3), strict=True)
+            return tf.concat([convolve(own, kernel) for own, kernel in parts], 3)
+        return convolve(given, self._kernel)
 
     def _of_few(self, given: Any) -> Any:
         """The convolution of a picture, whose gradient is computed for a block of neighbours at once.
@@ -112,6 +121,14 @@ class Convolution:
             products = tf.nn.conv2d(products, places, self.strides, self.padding, dilations=self.dilations)
         products += tf.gather(tf.constant(self.bias), channels)[:, None, None, None]
         return (self.pool([products]) if self.pool else products)[..., 0]
+
+
+def _grouped_gradients() -> bool:
+    """Whether TensorFlow has gradients of convolutions in groups: those of oneDNN, or of a GPU."""
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port as built
+
+    return bool(built.IsMklEnabled() or tf.config.get_visible_devices("GPU"))
 
 
 def _held(array: np.ndarray) -> Any:
