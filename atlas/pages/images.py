@@ -18,7 +18,8 @@ COLUMNS = 32  # of a layer's sheet
 COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them, px, transparent
 MAP = 192  # least side in px of a map of activations
 SMOOTH = 2  # px: the deviation of what opacities are smoothed by
-LIKE_LOSSLESS = 95  # quality of a picture on its own page that nobody tells from the lossless one, side by side
+CLEAR = 95  # of a picture with transparency
+COARSE = 16  # of 256 levels: the steps of colours in coarse pictures
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
 SHADES = 64  # of a feature map on a sheet: more of them cost bytes and show no eye more
@@ -129,7 +130,7 @@ def see_through(picture: Image.Image, opacity: np.ndarray) -> bytes:
     """A WebP file of a picture with the opacity ``(h, w) uint8`` of each pixel, which is smoothed: it is grainy."""
     made = picture.convert("RGBA")
     made.putalpha(Image.fromarray(opacity).filter(ImageFilter.GaussianBlur(SMOOTH)))
-    return _saved(made, quality=LIKE_LOSSLESS)
+    return _saved(made, quality=CLEAR)
 
 
 def coloured(kernels: np.ndarray) -> np.ndarray:
@@ -199,12 +200,21 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[(2 * index + 1) * len(items) // (2 * count)] for index in range(count)]
 
 
-def webp(image: Image.Image, quality: int = QUALITY) -> bytes:
+def webp(image: Image.Image) -> bytes:
     """A picture as a WebP file."""
-    return _saved(image, quality=quality)
+    return _saved(image, quality=QUALITY)
 
 
-def _saved(image: Image.Image, **how: object) -> bytes:
+def coarse(image: Image.Image) -> bytes:
+    """A WebP file of a picture RGB with its levels rounded to steps of COARSE: half the size, and it looks the same.
+
+    What is called lossy WebP has one colour for four pixels, and blurs the fine patterns of early layers.
+    """
+    levels = (np.asarray(image, np.int16) + COARSE // 2) // COARSE * COARSE
+    return _saved(Image.fromarray(np.minimum(levels, 255).astype(np.uint8)), method=0, lossless=True, quality=75)
+
+
+def _saved(image: Image.Image, method: int = 4, **how: object) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "WEBP", method=4, **how)
+    image.save(stream, "WEBP", method=method, **how)
     return stream.getvalue()

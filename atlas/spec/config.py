@@ -130,8 +130,8 @@ class SiteOptions(Frozen):
     )
     pictures: Literal["lossless", "lossy"] = Field(
         "lossless",
-        description="Whether the site's pictures have every pixel as it was made, or look the same in a quarter of the "
-        "room, for a large atlas on a small host. The store has every pixel either way.",
+        description="Whether the site's pictures are as they were made, or have their colours rounded to steps of 16 "
+        "of 256 levels, in less than half the room, for a large atlas on a small host. The store has them as made.",
     )
     zip: bool = Field(False, description="Whether to write `pictures.zip` with every picture.")
 
