@@ -114,13 +114,18 @@ def check_convolutions() -> None:
 
     Only on processors for which TensorFlow has oneDNN.
     """
-    from tensorflow.python.util import _pywrap_util_port as built
-
-    if not _pinned and platform.machine() in ("x86_64", "AMD64") and not built.IsMklEnabled():
+    if not _pinned and platform.machine() in ("x86_64", "AMD64") and not has_onednn():
         raise AtlasError(
             "expected TensorFlow with oneDNN in a worker, received it started without, as is usual on this processor; "
             "set TF_ENABLE_ONEDNN_OPTS=1 before the worker imports TensorFlow, or start workers without it"
         )
+
+
+def has_onednn() -> bool:
+    """Whether TensorFlow computes with oneDNN in this process."""
+    from tensorflow.python.util import _pywrap_util_port as built
+
+    return bool(built.IsMklEnabled())
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "atlas"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"activations", "errors", "canonical", "content", "files", "microscope", "resources", "runtime"}
+GROUND = {"activations", "errors", "canonical", "content", "files", "microscope", "processes", "resources", "runtime"}
 MAY_IMPORT = {
     "ground": set(),
     "images": {"ground"},

@@ -7,8 +7,7 @@ from typing import Any, SupportsIndex, overload
 
 from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
-from atlas.ascent.render import Rendering
-from atlas.ascent.show import renderings
+from atlas.ascent.render import Rendering, renderings
 from atlas.errors import AtlasError
 
 

@@ -16,7 +16,7 @@ class Image:
 
     ``start`` and ``parameters`` are parameters of the kernel's last stage, ``(*shape)``. ``trace`` and ``frames`` grow
     with the steps: ``(steps, 4) float32`` and ``(count, s, s, 3) uint8`` each; ``framed`` are the steps of the frames,
-    counted from the first of all octaves. ``weight (s, s) float32`` is that of ``kernel.Climb``, or None.
+    counted from the first of all octaves. ``counted (s, s) float32`` is that of ``kernel.Climb``, or None.
     """
 
     channel: int
@@ -26,7 +26,7 @@ class Image:
     trace: list[np.ndarray] = field(default_factory=list)
     frames: list[np.ndarray] = field(default_factory=list)
     framed: list[int] = field(default_factory=list)
-    weight: np.ndarray | None = None
+    counted: np.ndarray | None = None
     settled: bool = False
 
 
@@ -93,7 +93,7 @@ def _climb(kernel: Kernel, stage: Stage, images: list[Image], rates: np.ndarray)
     for number, image in enumerate(images):
         image.settled = number not in going
         image.parameters = (at.best[0] if at.best else at.parameters)[number]
-        image.weight = at.weight[0][number] if at.weight else None
+        image.counted = at.counted[0][number] if at.counted else None
 
 
 def _unsettled(going: np.ndarray, rises: np.ndarray, settle: Settle, repeats: int) -> np.ndarray:

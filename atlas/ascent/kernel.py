@@ -37,23 +37,23 @@ class Climb:
     """Where a batch of n stands: all that the next steps go on from, as numpy arrays.
 
     ``parameters (n, *shape)``; ``state`` the optimizer's memory; ``best`` the parameters of the best step so far and
-    its score ``(n,)``, empty unless the recipe keeps the best; ``weight (n, s, s)`` the size of the gradient at each
-    pixel, summed over the steps, empty unless the recipe keeps that.
+    its score ``(n,)``, empty unless the recipe keeps the best; ``counted (n, s, s)`` the size of the gradient at each
+    pixel, summed over the steps, empty unless the recipe counts pixels.
     """
 
     parameters: np.ndarray
     state: tuple[np.ndarray, ...]
     best: tuple[np.ndarray, ...]
-    weight: tuple[np.ndarray, ...]
+    counted: tuple[np.ndarray, ...]
 
     def of(self, images: np.ndarray) -> "Climb":
         """The same for some of the images."""
-        some = (tuple(array[images] for array in kept) for kept in (self.state, self.best, self.weight))
+        some = (tuple(array[images] for array in kept) for kept in (self.state, self.best, self.counted))
         return Climb(self.parameters[images], *some)
 
     def note(self, images: np.ndarray, there: "Climb") -> None:
         """Take over where some of the images have come to: the first of ``there``, which was filled up."""
-        mine, theirs = ((one.parameters, *one.state, *one.best, *one.weight) for one in (self, there))
+        mine, theirs = ((one.parameters, *one.state, *one.best, *one.counted) for one in (self, there))
         for whole, part in zip(mine, theirs, strict=True):
             whole[images] = part[: len(images)]
 
@@ -93,7 +93,7 @@ class Stage:
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
-        weight = (tf.TensorSpec([None, size, size], tf.float32),) if recipe.weighs else ()
+        counted = (tf.TensorSpec([None, size, size], tf.float32),) if recipe.counts_pixels else ()
         two = tf.TensorSpec([None, None, 2], tf.int32)
         draws = transforms.Draws(tf.TensorSpec([None, None, 6], tf.float32), two, two)
         rates, first = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)
@@ -102,9 +102,9 @@ class Stage:
         self._ascended, self._looked = self._ascent, self._look
         if recipe.arithmetic != "plain":
             self._ascended = tf.function(self._ascent, autograph=False, experimental_attributes=APART)
-            if recipe.looks > 1:  # all of them run what is in the graph once
+            if recipe.looks > 1:  # all looks call one copy
                 self._looked = tf.function(self._look, autograph=False, experimental_attributes=APART)
-        self._steps = compiled(self._climb, number, shape, memory, best, weight, draws, rates, first)
+        self._steps = compiled(self._climb, number, shape, memory, best, counted, draws, rates, first)
 
     @functools.cached_property
     def _measure(self) -> Any:
@@ -115,8 +115,9 @@ class Stage:
         """Where the ascent begins, from parameters ``(n, *shape) float32``."""
         memory = tuple(np.zeros_like(starts) for _ in range(optimizers.memories(self.recipe.optimizer)))
         best = (starts.copy(), np.full(len(starts), -np.inf, np.float32)) if self.recipe.keep == "best" else ()
-        weight = (np.zeros((len(starts), *[self.picture.size] * 2), np.float32),) if self.recipe.weighs else ()
-        return Climb(starts.copy(), memory, best, weight)
+        pixels = (len(starts), *[self.picture.size] * 2)
+        counted = (np.zeros(pixels, np.float32),) if self.recipe.counts_pixels else ()
+        return Climb(starts.copy(), memory, best, counted)
 
     def climb(
         self, channels: np.ndarray, at: Climb, draws: transforms.Draws, rates: np.ndarray, first: int
@@ -125,7 +126,7 @@ class Stage:
 
         ``draws`` hold those of each image and look, ``(n, looks, ...)``; n is at least ``smallest_batch``.
         """
-        given = (channels, at.parameters, at.state, at.best, at.weight, draws, rates, np.int32(first))
+        given = (channels, at.parameters, at.state, at.best, at.counted, draws, rates, np.int32(first))
         with arranged(self.recipe.arithmetic):
             made = self._steps(*tf.nest.map_structure(tf.constant, given))
         *to, trace, frames = tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
@@ -158,7 +159,7 @@ class Stage:
         return [tf.ensure_shape(tf.broadcast_to(one, shape), [None, *shape[1:]]) for one in self._photos]
 
     def _climb(
-        self, channels: Any, parameters: Any, state: Any, best: Any, weight: Any, draws: Any, rates: Any, first: Any
+        self, channels: Any, parameters: Any, state: Any, best: Any, counted: Any, draws: Any, rates: Any, first: Any
     ) -> tuple[Any, ...]:
         self.traces += 1  # a Python side effect: runs when TensorFlow traces, not when it runs
         steps, every, looks = tf.shape(rates)[0], max(self.frame_every, 1), self.recipe.looks
@@ -167,11 +168,11 @@ class Stage:
         trace = tf.TensorArray(tf.float32, steps, element_shape=[len(TRACED), None])
         frames = tf.TensorArray(tf.uint8, count, element_shape=[None, *[self.picture.size] * 2, 3])
 
-        def step(index: Any, parameters: Any, state: Any, best: Any, weight: Any, trace: Any, frames: Any) -> Any:
+        def step(index: Any, parameters: Any, state: Any, best: Any, counted: Any, trace: Any, frames: Any) -> Any:
             now = transforms.Draws(*(drawn[:, index * looks : (index + 1) * looks] for drawn in draws))
             gradient, toward, traced = self._ascended(parameters, channels, now)
             gradient = tf.ensure_shape(gradient, parameters.shape)
-            weight = tuple(before + tf.reduce_mean(tf.abs(toward), axis=3) for before in weight)
+            counted = tuple(so_far + tf.reduce_mean(tf.abs(toward), axis=3) for so_far in counted)
             trace = trace.write(index, traced)
             if best:
                 better = traced[0] > best[1]
@@ -186,12 +187,12 @@ class Stage:
                     lambda: frames,
                 )
             moved, state = self._update(parameters, gradient, state, first + index, rates[index])
-            return index + 1, self.picture.constrain(moved), state, best, weight, trace, frames
+            return index + 1, self.picture.constrain(moved), state, best, counted, trace, frames
 
         _, *to, trace, frames = tf.while_loop(
             lambda index, *_: index < steps,
             step,
-            (tf.constant(0), parameters, tuple(state), tuple(best), tuple(weight), trace, frames),
+            (tf.constant(0), parameters, tuple(state), tuple(best), tuple(counted), trace, frames),
             parallel_iterations=1,
         )
         framed = (
@@ -209,12 +210,19 @@ class Stage:
             tape.watch(parameters)
             painted = self.picture.paint(parameters)
             shown = painted if isinstance(self.picture, PixelPicture) else self._ranged(painted)
-        looks = [
-            self._looked(shown, channels, transforms.Draws(*(drawn[:, look] for drawn in draws)))
-            for look in range(self.recipe.looks)
-        ]
-        toward, traced = (sum(parts) / len(looks) if len(looks) > 1 else parts[0] for parts in zip(*looks, strict=True))
+        toward, traced = self._over_looks(shown, channels, draws)
         return tape.gradient(shown, parameters, output_gradients=toward), toward, traced
+
+    def _over_looks(self, shown: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any]:
+        """The mean of what all looks of a step give; one after the other, so that there is memory for one at a time."""
+        toward, traced = self._looked(shown, channels, transforms.Draws(*(drawn[:, 0] for drawn in draws)))
+        count = self.recipe.looks
+        for number in range(1, count):
+            with tf.control_dependencies([toward]):
+                now = transforms.Draws(*(tf.identity(drawn[:, number]) for drawn in draws))
+            gradient, values = self._looked(shown, channels, now)
+            toward, traced = toward + gradient, traced + values
+        return (toward, traced) if count == 1 else (toward / count, traced / count)
 
     def _look(self, shown: Any, channels: Any, draws: transforms.Draws) -> tuple[Any, Any]:
         """The gradient of pictures ``(n, s, s, 3)`` in the network's range as one look sees them, and what is traced of

@@ -25,7 +25,7 @@ def memories(optimizer: Optimizer) -> int:
     return 2 if isinstance(optimizer, Adam) else 0
 
 
-@functools.lru_cache(maxsize=16)  # kernels share what XLA compiled, of which it keeps 0.7 MB for good
+@functools.lru_cache(maxsize=16)  # kernels share what XLA compiles, 0.7 MB that it keeps for good
 def updater(optimizer: Optimizer, arithmetic: str) -> Callable[..., Any]:
     """``update`` by one optimizer, compiled by XLA into one pass over memory unless the ``arithmetic`` is ``plain``."""
     update_by = functools.partial(update, optimizer)

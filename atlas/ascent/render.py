@@ -1,6 +1,6 @@
 """From a channel and a recipe to a finished rendering: batches, seeds, measures, and what to do with a dead one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,15 @@ import PIL.Image
 from atlas.activations import SEEDS, state
 from atlas.ascent.ascend import Image, ascend, filled, prepare
 from atlas.ascent.kernel import Kernel, Measured
+from atlas.errors import AtlasError
+from atlas.networks.load import Network
 from atlas.spec.plan import seed_of
+from atlas.spec.recipe import Recipe
 
+BATCH = 16  # images at once
 UNDONE = ("dead", "unraised", "failed")  # states of which another attempt is made
 GREY = 128  # mid-grey in 8 bits
-OPAQUE = 5  # one pixel in so many counts enough to be wholly opaque
+OPAQUE = 5  # one pixel in so many is wholly opaque
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +28,10 @@ class Rendering:
     ``pictures (repeats, size, size, 3) uint8``, the first is the main one; ``trace (steps, 4) float32`` as
     ``kernel.TRACED``, of the steps that were taken; ``maps (2, h, w) float32`` is where the objective looks, on the
     start and on the picture; ``frames (count, size, size, 3) uint8`` are of before ``framed`` steps and, the last, the
-    finished picture; ``opacity (size, size) uint8`` is how much each pixel counted in the ascent, of recipes that weigh
-    that; ``state`` is one of ``activations.state``, ``made`` (nobody asks) or ``failed`` (something was not
-    finite); ``attempt`` counts from 0, of ``attempts`` that a channel has; ``score`` and ``maximum`` are on the 8-bit
-    picture.
+    finished picture; ``opacity (size, size) uint8`` is how much each pixel counted in the ascent, of recipes that keep
+    that: the size of its gradient over all steps, 255 where that is among the largest fifth; ``state`` is one of
+    ``activations.state``, ``made`` (nobody asks) or ``failed`` (something was not finite); ``attempt`` counts from 0,
+    of ``attempts`` that a channel has; ``score`` and ``maximum`` are on the 8-bit picture.
     """
 
     channel: int
@@ -82,6 +86,36 @@ def render(kernel: Kernel, channels: Sequence[int]) -> list[Rendering]:
             if _rank(rendering) > _rank(best[rendering.channel]):
                 best[rendering.channel] = rendering
     return [replace(best[channel], attempts=kernel.recipe.attempts) for channel in channels]
+
+
+def renderings(
+    network: Network,
+    layer: str,
+    channels: Sequence[int],
+    recipe: Recipe,
+    frame_every: int = 0,
+    make: Callable[[Network, str, Recipe, int], Kernel] = Kernel,
+) -> list[Rendering]:
+    """The renderings of some channels, one for a recipe of whole layers; a frame every so many steps, 0 for none.
+
+    ``make`` gives the kernel: a new one, unless whoever asks keeps some. Raises AtlasError when a picture could not
+    be made.
+    """
+    made: list[Rendering] = []
+    try:
+        kernel = make(network, layer, recipe, frame_every)
+        wanted, size = [0] if recipe.whole else channels, max(1, BATCH // recipe.repeats)
+        for first in range(0, len(wanted), size):
+            made += render(kernel, wanted[first : first + size])
+    except AtlasError:
+        raise
+    except Exception as error:  # whatever TensorFlow raises: out of memory, an operation without a gradient
+        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise AtlasError(f"{layer}: expected a layer that can be ascended, received {said}") from error
+    for one in made:
+        if one.state == "failed":
+            raise AtlasError(f"{layer} {one.channel}: expected finite numbers, received others; try another seed")
+    return made
 
 
 def _rank(rendering: Rendering) -> tuple[int, float]:
@@ -148,15 +182,14 @@ def _rendering(
         score=score,
         maximum=maximum,
         attempts=kernel.recipe.attempts,
-        opacity=None if image.weight is None else _opacity(image.weight),
+        opacity=_opacity(image.counted) if image.counted is not None and finite else None,
     )
 
 
-def _opacity(weight: np.ndarray) -> np.ndarray:
-    """Weights of pixels ``(s, s) float32`` in 8 bits; those above all but one in OPAQUE are wholly opaque."""
-    most = np.quantile(weight, 1 - 1 / OPAQUE)
-    share = np.clip(weight / max(most, np.finfo(np.float32).tiny), 0, 1)
-    return np.asarray(np.round(255 * share), np.uint8)
+def _opacity(counted: np.ndarray) -> np.ndarray:
+    """How much pixels counted ``(s, s) float32``, in 8 bits: the largest one in OPAQUE of them are wholly opaque."""
+    most = np.quantile(counted, 1 - 1 / OPAQUE) or counted.max() or 1.0
+    return np.asarray(np.round(255 * np.minimum(counted / most, 1)), np.uint8)
 
 
 def _frames(image: Image, picture: np.ndarray) -> np.ndarray:

@@ -7,9 +7,14 @@ from typing import Annotated
 import typer
 
 from atlas.cli import options, tables
+from atlas.cli.plan import GFLOPS
 from atlas.errors import AtlasError
-from atlas.runtime import start_tensorflow
 from atlas.spec.facts import is_path
+from atlas.spec.plan import Group
+from atlas.spec.recipe import Recipe
+from atlas.spec.request import LayerRequest
+
+WORTH_IT = 10.0  # seconds of work for which a process is started, which takes five
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
 
@@ -81,12 +86,22 @@ def show(
     ] = None,
     photo: Annotated[str | None, typer.Option("--photo", help="The photo that a caricature is made of.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed gives another picture.")] = None,
+    threads: Annotated[
+        int,
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Threads that compute one picture. With several it comes sooner, and rounds otherwise than a build's.",
+        ),
+    ] = 1,
 ) -> None:
     """Make one picture, a grid of them, or the animation of an ascent, into one file."""
     if output.suffix not in (".png", ".gif"):
         raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
+    from atlas.ascent.show import animation, frame_every, grid
+    from atlas.engine.look import Look
     from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
@@ -108,15 +123,31 @@ def show(
     asked = request.only(layer)
     if channels is None and not asked.recipes["shown"].whole:
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
-    start_tensorflow(1)  # as a build's workers do: the same bytes
     ensure(request.ref)
-    from atlas.ascent.show import animation, grid
-    from atlas.networks.load import load
-
-    draw = animation if output.suffix == ".gif" else grid
-    for channel in draw(load(request.ref), asked.facts.name, asked.channels, asked.recipes["shown"], output):
-        typer.echo(f"atlas: {asked.facts.name} {channel} stayed dead: not activated with any seed tried", err=True)
+    shown, moves = asked.recipes["shown"], output.suffix == ".gif"
+    looked = Look(request.ref, asked.facts.name, shown, frame_every(shown) if moves else 0, threads)
+    made = looked.share(asked.channels, _processes(asked, shown) if threads == 1 else 1)
+    remark = f"made with {threads} threads, which round otherwise than a build" if threads > 1 else ""
+    (animation if moves else grid)(made, output, remark)
+    if remark:
+        typer.echo(f"atlas: {output}: {remark}", err=True)
+    for one in made:
+        if one.state == "dead":
+            typer.echo(f"atlas: {looked.layer} {one.channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
+
+
+def _processes(asked: LayerRequest, recipe: Recipe) -> int:
+    """How many processes are worth their start: each has so much to do, by a guess, and a core of its own."""
+    import joblib  # counts what affinity and cgroups leave to this process
+
+    pictures = 1 if recipe.whole else len(asked.channels)
+    work = Group(asked.facts, "", recipe, "", ()).flop * pictures / (GFLOPS * 1e9)
+    count = max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
+    if work > WORTH_IT:
+        what = f"{pictures} picture{'s' if pictures > 1 else ''} of {recipe.steps} steps"
+        typer.echo(f"atlas: making {what}{f', in {count} processes' if count > 1 else ''}", err=True)
+    return count
 
 
 def _path_or_id(network: str) -> str:

@@ -73,7 +73,7 @@ class Count:
 
     @property
     def speed(self) -> float:
-        """Image-steps per second: one image by one step."""
+        """Image-steps per second: one image by one look of a step."""
         return self.image_steps / max(time.monotonic() - self.started, 1e-9)
 
     @property

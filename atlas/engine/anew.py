@@ -1,11 +1,13 @@
 """What an atlas had pictures of and is to render again, and why: a recipe, the weights or atlas itself has changed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from atlas.engine.run import Outcome
-from atlas.spec.plan import KERNEL, Plan
+from atlas.spec.plan import KERNEL, Group, Plan
+from atlas.spec.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,32 @@ def made_anew(before: Mapping[str, Any] | None, weights: str, plan: Plan, outcom
         gone = sum(bool(before_key) and before_key != key for before_key, key in keys)
         if before and gone:
             pictures += gone
-            for reason in _reasons(before, weights, recipe, layer["recipes"].get(recipe, {}), group.recipe.shown):
+            for reason in _reasons(before, weights, group, layer["recipes"].get(recipe, {})):
                 reasons[reason] = True
     return Anew(pictures, tuple(reasons)) if pictures else None
 
 
-def _reasons(
-    before: Mapping[str, Any], weights: str, name: str, was: Mapping[str, Any], now: Mapping[str, Any]
-) -> list[str]:
+def _reasons(before: Mapping[str, Any], weights: str, group: Group, was: Mapping[str, Any]) -> list[str]:
+    now, was = group.recipe.shown, _in_full(was)
     changed = [key for key in now if key != "base" and was.get(key) != now[key]]
     found = []
     if changed:
-        found.append(f"recipe {name} differs in {_listed(changed)}")
+        found.append(f"recipe {group.recipe_name} differs in {_listed(changed)}")
     if before["weights"]["digest"] != weights:
         found.append("the weights are different")
     if before["kernel"] != KERNEL:
         found.append("this version of atlas renders differently")
+    if not found and group.layer.grouped:
+        found.append("this version of atlas computes convolutions in groups itself")
     return found or ["what decides their pixels has changed"]
+
+
+def _in_full(was: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe of a record with what recipes did not have then, at what it means now; as it is where it is none now."""
+    try:
+        return Recipe.model_validate_json(json.dumps(was)).shown
+    except ValueError:
+        return was
 
 
 def _listed(names: list[str]) -> str:

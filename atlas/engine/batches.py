@@ -1,5 +1,6 @@
 """What one worker does at a time: a batch of pictures, or a study, such as the comparison of a layer's pictures."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from atlas.store.store import Store
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
-SIZES = ((128, 16), (192, 8))  # (side in pixels, images): of larger pictures go as few as can go together
+SIZES = ((128, 16), (192, 8))  # (side in pixels, images); of larger pictures the fewest that can go together
 SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as many a second by 64 as by 16
 
 
@@ -76,17 +77,18 @@ Work = Batch | Study
 def batch_size(group: Group, asked: int | str, gpu: bool) -> int:
     """How many channels ascend together: as asked, or by the size of the picture and how many are made of each.
 
-    Never fewer than a batch is filled up to: what fills it costs as much as a picture.
+    That is a power of two, and never less than a batch is filled up to: what fills it costs as much as a picture.
     """
     if isinstance(asked, int):
         return asked
     recipe, sizes = group.recipe, SIZES_ON_GPU if gpu else SIZES
     images = next((images for side, images in sizes if int(recipe.size) <= side), 0)
-    return max(images // recipe.repeats, _least(group))
+    return max(1 << (images // recipe.repeats).bit_length() >> 1, _least(group))
 
 
 def _least(group: Group) -> int:
-    return -(-group.layer.smallest_batch // group.recipe.repeats)
+    """How many of a group's channels fill a batch of their own."""
+    return group.smallest_batch // math.gcd(group.smallest_batch, group.recipe.repeats)
 
 
 def cut(

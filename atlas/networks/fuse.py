@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from atlas.networks.graph import Graph, Node
+from atlas.runtime import has_onednn
 
 FEW = 4  # channels of an input that is a picture
 LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: with them all layers of VGG19 took 7 GB
@@ -24,8 +25,8 @@ LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: with t
 class Convolution:
     """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID.
 
-    Where it has groups, each makes as many channels of those that it is given, and ``given`` is the depth of one group.
-    ``pool`` is an average over neighbours that comes behind it.
+    In ``groups``, each turns its own share of the channels into an equal share of those made; then ``given`` is the
+    depth of one share. ``pool`` is an average over neighbours that comes behind it.
     """
 
     kernel: np.ndarray
@@ -34,13 +35,14 @@ class Convolution:
     padding: str
     dilations: tuple[int, int]
     pool: Callable[[Sequence[Any]], Any] | None = None
+    groups: int = 1
 
     def __call__(self, parents: Any) -> Any:
-        """The convolution of ``(n, h, w, given)``: ``(n, h', w', made)``."""
+        """The convolution of ``(n, h, w, depth)``: ``(n, h', w', made)``."""
         import tensorflow as tf
 
         given = parents[0]
-        few = given.shape[3] <= FEW and self._groups(given) == 1 and self.dilations == (1, 1)
+        few = self.groups == 1 and given.shape[3] <= FEW and self.dilations == (1, 1)
         few = few and None not in given.shape[1:3]
         made = self._of_few(given) if few else self._convolved(given)
         made = tf.nn.bias_add(made, tf.constant(self.bias))
@@ -56,19 +58,16 @@ class Convolution:
         height, width, depth, made = self.kernel.shape
         return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
 
-    def _groups(self, given: Any) -> int:
-        return int(given.shape[3] // self.kernel.shape[2])
-
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
 
-        groups = self._groups(given)
+        groups = self.groups
         convolve = functools.partial(tf.nn.conv2d, strides=self.strides, padding=self.padding, dilations=self.dilations)
-        if groups == given.shape[3] > 1 and len(set(self.strides)) == 1:
-            height, width, _, made = self.kernel.shape
+        height, width, depth, made = self.kernel.shape
+        if groups > 1 == depth and len(set(self.strides)) == 1:
             kernel = tf.reshape(self._kernel, [height, width, groups, made // groups])
             return tf.nn.depthwise_conv2d(given, kernel, (1, *self.strides, 1), self.padding, dilations=self.dilations)
-        if groups > 1 and not _grouped_gradients():
+        if groups > 1 and not has_grouped_gradients():
             parts = zip(tf.split(given, groups, 3), tf.split(self._kernel, groups, 3), strict=True)
             return tf.concat([convolve(own, kernel) for own, kernel in parts], 3)
         return convolve(given, self._kernel)
@@ -100,7 +99,7 @@ class Convolution:
         return cast(Callable[[Any], Any], tf.custom_gradient(convolved))(given)
 
     def channel(self, given: Any, channels: Any) -> Any:
-        """One channel for each image, ``(n, h', w')``, of ``given (n, h, w, given)`` and ``channels (n,) int32``.
+        """One channel for each image, ``(n, h', w')``, of ``given (n, h, w, depth)`` and ``channels (n,) int32``.
 
         For each tap of the kernel a dot product of every position with the image's own weights; then the taps are
         summed where they meet, which is a convolution with ones at the taps' places.
@@ -108,7 +107,7 @@ class Convolution:
         import tensorflow as tf
 
         height, width, depth, made = self.kernel.shape
-        taps, groups = height * width, self._groups(given)
+        taps, groups = height * width, self.groups
         shape, kernels = tf.shape(given), tf.gather(self._by_channel, channels)
         if groups > 1:
             apart = tf.reshape(given, [*tf.unstack(shape[:3]), groups, depth])
@@ -123,12 +122,11 @@ class Convolution:
         return (self.pool([products]) if self.pool else products)[..., 0]
 
 
-def _grouped_gradients() -> bool:
+def has_grouped_gradients() -> bool:
     """Whether TensorFlow has gradients of convolutions in groups: those of oneDNN, or of a GPU."""
     import tensorflow as tf
-    from tensorflow.python.util import _pywrap_util_port as built
 
-    return bool(built.IsMklEnabled() or tf.config.get_visible_devices("GPU"))
+    return has_onednn() or bool(tf.config.get_visible_devices("GPU"))
 
 
 def _held(array: np.ndarray) -> Any:
@@ -199,13 +197,14 @@ def _convolution(node: Node) -> Convolution | None:
         return None
     bias = layer.bias.numpy() if layer.use_bias else np.zeros(layer.filters, np.float32)
     padding = layer.padding.upper()
-    return Convolution(layer.kernel.numpy(), bias, tuple(layer.strides), padding, tuple(layer.dilation_rate))
+    kernel, strides, dilations = layer.kernel.numpy(), tuple(layer.strides), tuple(layer.dilation_rate)
+    return Convolution(kernel, bias, strides, padding, dilations, groups=layer.groups)
 
 
 def _trades_places(convolution: Convolution, before: Node) -> bool:
     """Whether what comes before a convolution is an average that may as well come behind it, where it costs less."""
     height, width, given, made = convolution.kernel.shape
-    if before.kind != "AveragePooling2D" or made >= given:
+    if before.kind != "AveragePooling2D" or made >= given * convolution.groups:
         return False
     return (height, width) == convolution.strides == tuple(before.layer.strides) == (1, 1)
 

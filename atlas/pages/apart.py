@@ -1,37 +1,16 @@
-"""Page writers: processes of their own, by joblib, none of which writes or lives on once its command has ended."""
+"""Page writers: processes of their own, none of which writes or lives on once its command has ended."""
 
-import contextlib
-import os
-import signal
-import threading
-import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky import get_reusable_executor
+from typing import TypeVar
 
 from atlas.errors import SiteError
 from atlas.pages.alone import in_common
-from atlas.runtime import safe_paths
+from atlas.processes import KilledError, spread
 
 T = TypeVar("T")
 R = TypeVar("R")
-EVERY = 0.2  # seconds between two looks at whether the command still lives
-_work: list["_Work[Any, Any]"] = []  # of a page writer: one
-
-
-@dataclass(frozen=True, eq=False)
-class _Work(Generic[T, R]):
-    """What a page writer is to do, where, and for which process."""
-
-    output: Path
-    function: Callable[[T], R]
-    parent: int
 
 
 def apart(output: Path, function: Callable[[T], R], items: Sequence[T], count: int) -> Iterator[R]:
@@ -39,48 +18,10 @@ def apart(output: Path, function: Callable[[T], R], items: Sequence[T], count: i
 
     ``function`` is sent to each once. Raises SiteError when a page writer is killed.
     """
-    work = _Work(output, function, os.getpid())
-    with safe_paths(), warnings.catch_warnings(), parallel_config("loky", initializer=_settle, initargs=(work,)):
-        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # loky renews one whose memory grew
-        pool = Parallel(count, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
-        try:
-            with _deaf():
-                results = pool(delayed(_do)(item) for item in items)
-            yield from results
-        except BrokenProcessPool as error:
-            raise SiteError(
-                f"{output}: expected page writers that live, one was killed: is there too little memory? Build again "
-                "to go on"
-            ) from error
-        finally:
-            get_reusable_executor(reuse=True).shutdown(kill_workers=True)
-
-
-def _settle(work: _Work[Any, Any]) -> None:
-    """The first thing in a page writer: be deaf to Ctrl-C, which is the command's, and end with the command."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    in_common(work.output)
-
-    def watch() -> None:
-        while os.getppid() == work.parent:
-            time.sleep(EVERY)
-        os._exit(1)
-
-    if os.getppid() != work.parent:
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True, name="command-watch").start()
-    _work[:] = [work]
-
-
-def _do(item: Any) -> Any:
-    return _work[0].function(item)
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes begun inside the block do not hear Ctrl-C; this one hears it at the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield from spread(function, items, count, partial(in_common, output))
+    except KilledError as error:
+        raise SiteError(
+            f"{output}: expected page writers that live, one was killed: is there too little memory? Build again "
+            "to go on"
+        ) from error

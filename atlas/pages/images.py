@@ -1,4 +1,4 @@
-"""Small pictures of large ones: thumbnails, sheets of many, maps of activations. Pictures are copied as they are."""
+"""Small pictures of large ones: thumbnails, sheets of many, maps of activations. And lossy ones, for sites of those."""
 
 import io
 import math
@@ -19,7 +19,7 @@ COVER, GUTTER = 128, 6  # side of a cover's pictures and what lies between them,
 MAP = 192  # least side in px of a map of activations
 SMOOTH = 2  # px: the deviation of what opacities are smoothed by
 CLEAR = 95  # of a picture with transparency
-COARSE = 16  # of 256 levels: the steps of colours in coarse pictures
+STEP = 16  # of 256 levels, between the colours of a lossy picture
 QUALITY = 76  # of WebP; below it the fine lattices of early layers blur, above it pages grow for no eye
 BLANK = (128, 128, 128)
 SHADES = 64  # of a feature map on a sheet: more of them cost bytes and show no eye more
@@ -205,12 +205,12 @@ def webp(image: Image.Image) -> bytes:
     return _saved(image, quality=QUALITY)
 
 
-def coarse(image: Image.Image) -> bytes:
-    """A WebP file of a picture RGB with its levels rounded to steps of COARSE: half the size, and it looks the same.
+def lossy(image: Image.Image) -> bytes:
+    """A WebP file of a picture RGB with its levels rounded to steps of STEP: less than half the size.
 
     What is called lossy WebP has one colour for four pixels, and blurs the fine patterns of early layers.
     """
-    levels = (np.asarray(image, np.int16) + COARSE // 2) // COARSE * COARSE
+    levels = (np.asarray(image, np.int16) + STEP // 2) // STEP * STEP
     return _saved(Image.fromarray(np.minimum(levels, 255).astype(np.uint8)), method=0, lossless=True, quality=75)
 
 

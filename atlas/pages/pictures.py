@@ -18,7 +18,7 @@ from atlas.pages.wiring import Wired
 from atlas.store.entry import Entry
 from atlas.store.store import Store
 
-VERSION = 3  # of how small pictures are made: raised when they are made otherwise
+VERSION = 3  # of how pictures are made of those in the store: raised when they are made otherwise
 THREADS = 4  # Pillow lets go of Python's lock while it works
 AHEAD = 64  # pictures in the making
 
@@ -113,7 +113,7 @@ def _made(
     """The names of the files to be made from the entry, and what makes them: together those of one decoded picture."""
     if atlas.site.lossy:
         for name, picture in _files(atlas, layer, number, recipe, entry):
-            yield (name,), partial(_coarse, picture, where)
+            yield (name,), partial(_lossy, picture, where)
     if recipe == atlas.main and number is not None:
         small = addresses.thumbnail(layer.folder, number)
         yield (small, addresses.twice(small)), lambda: images.thumbnails(images.opened(entry.picture, where))
@@ -135,8 +135,8 @@ def _files(atlas: Atlas, layer: Layer, number: int | None, recipe: str, entry: E
         yield addresses.picture(atlas, layer.folder, number, recipe, repeat), picture
 
 
-def _coarse(picture: bytes, where: str) -> tuple[bytes]:
-    return (images.coarse(images.opened(picture, where)),)
+def _lossy(picture: bytes, where: str) -> tuple[bytes]:
+    return (images.lossy(images.opened(picture, where)),)
 
 
 def _sheets(atlas: Atlas, layer: Layer, writer: Writer) -> None:

@@ -79,8 +79,8 @@ class Compute(Frozen):
     )
     batch: Literal["auto", 2, 4, 8, 16, 32, 64, 128, 256] = Field(
         "auto",
-        description="Channels ascended together; `auto` goes by the picture's size, 16 to 2, on a GPU 64 to 2, and is "
-        "less in a small build, so that every worker gets a part.",
+        description="Channels ascended together; `auto` goes by the picture's size, 16 to 2 (8 where the network has "
+        "SiLU, GELU or the like), on a GPU 64 to 2, and is less in a small build, so that every worker gets a part.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="What workers compute on; `auto` takes GPUs where there are some, one for each worker."

@@ -44,9 +44,9 @@ class LayerFacts:
     ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
     the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
     other than ReLU, that lie between it and the input and can be shut. ``grouped`` says whether a convolution in groups
-    does. ``cost`` is the number of multiply-adds from the input to this layer per input pixel, for estimates of time;
-    ``smallest_batch`` is how many images go through the network at least, so that each gets the same bytes in every
-    batch.
+    makes it, or lies between it and the input. ``cost`` is the number of multiply-adds from the input to this layer per
+    input pixel, for estimates of time; ``smallest_batch`` is how many images go through the network at least, so that
+    each gets the same bytes in every batch.
     """
 
     name: str

@@ -31,7 +31,8 @@ class Group:
     """The jobs of one layer and one recipe: one traced graph in each process that works on them.
 
     ``identity`` is the digest of everything but the channel; ``recipe.size`` is a number here. ``photos`` are the paths
-    of the recipe's photos, each with what named its pixels when all this was planned.
+    of the recipe's photos, each with what named its pixels when all this was planned. ``smallest_batch`` is how many
+    images go through all that the recipe looks at together, at least.
     """
 
     layer: LayerFacts
@@ -40,10 +41,11 @@ class Group:
     identity: str
     jobs: tuple[Job, ...]
     photos: tuple[tuple[str, str], ...] = ()
+    smallest_batch: int = 2
 
     @property
     def cost(self) -> float:
-        """Multiply-adds of one step of one of its pictures, forward only."""
+        """Multiply-adds of one step of one of its pictures, forward only: of all its looks, at the size of each."""
         return self.layer.cost * float(self.recipe.seen) ** 2 * self.recipe.looks
 
     @property
@@ -93,14 +95,17 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             photos = tuple((path, named(Path(path))) for path in recipe.files)
-            groups.append(Group(layer.facts, name, recipe, identity, jobs, photos))
+            looked_at = _looked_at(request.facts, layer.facts, recipe)
+            smallest = 1 if recipe.arithmetic == "plain" else max(one.smallest_batch for one in looked_at)
+            groups.append(Group(layer.facts, name, recipe, identity, jobs, photos, smallest))
     return Plan(request.ref, tuple(groups))
 
 
 def seen_by(request: Request, weights_digest: str) -> str:
     """Digest of everything that decides what a network makes of an image."""
     preprocessing = asdict(request.facts.preprocessing)
-    return digest({"network": _named(request), "preprocessing": preprocessing, "weights": weights_digest})
+    grouped = {"groups": GROUPS} if any(layer.grouped for layer in request.facts.layers) else {}
+    return digest({"network": _named(request), "preprocessing": preprocessing, "weights": weights_digest, **grouped})
 
 
 def _named(request: Request) -> str:
@@ -126,7 +131,7 @@ def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
 
 
 def is_grouped(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
-    """Whether atlas computes convolutions in groups on the way to a layer: otherwise than Keras, which rounds apart."""
+    """Whether atlas computes convolutions in groups on the way to a layer: its rounding differs from Keras's."""
     return recipe.arithmetic != "plain" and any(one.grouped for one in _looked_at(network, layer, recipe))
 
 

@@ -198,7 +198,7 @@ class Recipe(Frozen):
         return looks(self.transforms)
 
     @property
-    def weighs(self) -> bool:
+    def counts_pixels(self) -> bool:
         """Whether it is kept how much each pixel counted in the ascent, as Fel 2023 does."""
         return isinstance(self.parameterization, Maco)
 

@@ -86,8 +86,8 @@ RECIPES: dict[str, Recipe] = {
         keep="best",
         start="grey-noise",
     ),
-    # Magnitude fixed, phase optimised, crops, noise, a rate of 1.0 as published. With six crops a step instead of 32
-    # the published ones (a half of the side to a twentieth) leave clouds: hence large crops and a rate that falls.
+    # Magnitude fixed, phase optimised, crops, noise, a rate of 1.0 as published; six crops a step instead of 32. With
+    # one, the published ones (a half of the side to a twentieth) left clouds: hence large crops and a rate that falls.
     "maco": Recipe(
         base="maco",
         through=0.0,

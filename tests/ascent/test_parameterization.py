@@ -194,7 +194,7 @@ def test_a_network_of_one_input_channel_gets_pictures_in_grey(tmp_path):
     """What is painted, measured and kept, through octaves too."""
     import keras
 
-    from atlas.ascent.show import renderings
+    from atlas.ascent.render import renderings
     from atlas.networks.answers import catalog
     from atlas.networks.load import load
     from atlas.spec.load import check_request

@@ -1,16 +1,23 @@
 """``atlas layers`` and ``atlas show``."""
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import joblib
 import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-import atlas.ascent.show
+from atlas.ascent.show import animation
+from atlas.cli import look
+from atlas.spec.facts import LayerFacts
+from atlas.spec.objectives import Layer
 from atlas.spec.recipe import STARTS, Recipe
 from atlas.spec.recipes import RECIPES
+from atlas.spec.request import LayerRequest
 
 QUICK = ("--preprocessing", "tf", "--steps", 4, "--size", 32)
 
@@ -75,6 +82,55 @@ def test_a_grid_holds_the_single_pictures(shell, toy, tmp_path):
     np.testing.assert_array_equal(sheet[34:, 34:], pixels("one.png"))
 
 
+def test_several_pictures_are_made_in_several_processes_where_that_is_sooner(toy, tmp_path):
+    """This one needs no TensorFlow then; the pictures are those of one process."""
+    code = (
+        "import sys\n"
+        "from atlas.cli import look, main\n"
+        "if len(sys.argv[1:]) and sys.argv.pop(1) == 'several': look._processes = lambda asked, recipe: 2\n"
+        "try: main()\n"
+        "finally: print('tensorflow' in sys.modules)\n"
+    )
+    made = {}
+    for how in ("one", "several"):
+        given = ["show", str(toy), "both", "3-5,20,7", "-o", f"{how}.png", *map(str, QUICK)]
+        done = subprocess.run(
+            [sys.executable, "-c", code, how, *given], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        assert done.stdout.split() == [f"{how}.png", str(how == "one")]
+        made[how] = (tmp_path / f"{how}.png").read_bytes()
+    assert made["one"] == made["several"]
+
+
+def test_more_threads_are_remarked_in_the_file(toy, tmp_path):
+    """In a process of its own: TensorFlow has as many threads as it was started with."""
+    given = [sys.executable, "-m", "atlas", "show", toy, "both", "5", *map(str, QUICK), "--threads", "2"]
+    for name in ("a.png", "a.gif"):
+        done = subprocess.run([*given, "-o", name], capture_output=True, text=True, check=True, cwd=tmp_path)
+        said = "made with 2 threads, which round otherwise than a build"
+        assert done.stderr.splitlines()[-1] == f"atlas: {name}: {said}"
+        with Image.open(tmp_path / name) as picture:
+            remark = picture.info.get("Comment") or picture.info["comment"].decode()
+        assert remark == said
+
+
+def test_a_process_is_started_for_ten_seconds_of_work(monkeypatch, capsys):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    layer = LayerFacts("l", 64, 3, 1, "conv", True, "relu", cost=1e4)
+
+    def count(pictures, steps, **changes):
+        recipe = Recipe(size=128, steps=steps, **changes)
+        return look._processes(LayerRequest(layer, tuple(range(pictures)), {"shown": recipe}), recipe)
+
+    # A picture takes 4 x 1e4 x 128^2 x 763 FLOP, which are ten seconds at 50 GFLOP/s.
+    assert [count(pictures, 763) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
+    assert [count(pictures, 191) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
+    assert count(64, 763, objective=Layer()) == 1
+    assert "atlas: making 9 pictures of 763 steps, in 4 processes\n" in capsys.readouterr().err
+    assert count(1, 191) == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_an_animation_goes_from_the_start_to_the_picture(shell, toy):
     assert shell("show", toy, "both", 5, "-o", "a.gif", *QUICK).code == 0
     with Image.open("a.gif") as gif:
@@ -85,18 +141,9 @@ def test_an_animation_goes_from_the_start_to_the_picture(shell, toy):
     assert np.abs(frames[0] - frames[4]).mean() > 16
 
 
-def test_in_an_animation_of_several_the_first_to_settle_rests(tmp_path, monkeypatch):
-    counts = iter((3, 6, 1))
-
-    def made(*_):
-        return [
-            SimpleNamespace(frames=np.full((count, 8, 8, 3), 40 * count, np.uint8), state="dead", channel=count)
-            for count in counts
-        ]
-
-    monkeypatch.setattr(atlas.ascent.show, "renderings", made)
-    dead = atlas.ascent.show.animation(None, "layer", [0, 1, 2], Recipe(size=16, steps=6), tmp_path / "a.gif")
-    assert dead == [3, 6, 1]
+def test_in_an_animation_of_several_the_first_to_settle_rests(tmp_path):
+    made = [SimpleNamespace(frames=np.full((count, 8, 8, 3), 40 * count, np.uint8)) for count in (3, 6, 1)]
+    animation(made, tmp_path / "a.gif")
     with Image.open(tmp_path / "a.gif") as gif:
         frames = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(gif)]
     assert frames[-1][4, 4, 0] == 120

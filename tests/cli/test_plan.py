@@ -3,9 +3,15 @@
 import json
 import shutil
 
+import pytest
+
 from atlas.cli.plan import START
 from atlas.engine import anew
+from atlas.engine.run import Outcome
 from atlas.spec import plan
+from atlas.spec.facts import LayerFacts
+from atlas.spec.recipe import Recipe
+from atlas.spec.slots import Fourier, RandomCrop
 
 
 def test_before_and_after_a_build(shell, config, tmp_path):
@@ -75,6 +81,29 @@ def test_what_is_made_anew_is_told_with_the_reason(shell, config, monkeypatch):
     config.write_text(config.read_text().replace("random:2", "random:1"))
     shutil.rmtree(".atlas/v1/entries")
     assert "anew" not in shell("plan", "toy.yaml").out
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_recipes_did_not_have_before_is_no_reason(grouped):
+    recipe = Recipe(size=32, parameterization=Fourier(), transforms=(RandomCrop(),))
+    layer = LayerFacts("l", 4, 3, 1, "conv", True, "relu", 1.0, grouped=grouped)
+    group = plan.Group(layer, "main", recipe, "", (plan.Job(0, "new"),))
+    was = recipe.shown
+    del was["transforms"][0]["count"], was["parameterization"]["saturation"]
+    before = {
+        "kernel": plan.KERNEL,
+        "weights": {"digest": "w"},
+        "layers": [
+            {
+                "name": "l",
+                "recipes": {"main": was},
+                "channels_shown": [{"channel": 0, "renderings": {"main": {"key": "old"}}}],
+            }
+        ],
+    }
+    found = anew.made_anew(before, "w" if grouped else "other", plan.Plan(None, (group,)), Outcome())
+    ours = "this version of atlas computes convolutions in groups itself"
+    assert found.reasons == ((ours,) if grouped else ("the weights are different",))
 
 
 def test_repeats_count_in_the_time(shell, config):

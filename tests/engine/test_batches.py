@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,18 +7,18 @@ from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
 
 LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
-SOFT = replace(LAYER, activation="silu", smallest_batch=8)  # a network of which eight images go together
+SOFT = 8  # images that go together through a network with roots or exponentials
 
 
 def group(
-    count: int, size: int = 128, name: str = "main", layer: LayerFacts = LAYER, repeats: int = 1
+    count: int, size: int = 128, name: str = "main", smallest: int = 2, repeats: int = 1
 ) -> tuple[Group, tuple[Job, ...]]:
     jobs = tuple(Job(channel, f"{name}/{channel}") for channel in range(count))
-    return Group(layer, name, Recipe(size=size, repeats=repeats), "", jobs), jobs
+    return Group(LAYER, name, Recipe(size=size, repeats=repeats), "", jobs, smallest_batch=smallest), jobs
 
 
-def automatic(size: int, gpu: bool = False, layer: LayerFacts = LAYER, repeats: int = 1) -> int:
-    return batch_size(group(1, size, layer=layer, repeats=repeats)[0], "auto", gpu)
+def automatic(size: int, gpu: bool = False, smallest: int = 2, repeats: int = 1) -> int:
+    return batch_size(group(1, size, smallest=smallest, repeats=repeats)[0], "auto", gpu)
 
 
 def sizes(groups: list[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int) -> list[int]:
@@ -34,11 +32,11 @@ def test_the_size_of_a_batch_goes_by_the_size_of_the_picture():
 
 
 def test_a_batch_never_holds_less_than_what_it_is_filled_up_to():
-    assert {size: automatic(size, layer=SOFT) for size in (128, 192, 196, 512)} == {128: 16, 192: 8, 196: 8, 512: 8}
-    assert [automatic(224, layer=SOFT, repeats=repeats) for repeats in (2, 3, 8, 16)] == [4, 3, 1, 1]
-    assert [automatic(224, repeats=repeats) for repeats in (1, 2, 16)] == [2, 1, 1]
-    assert sizes([group(16, 224, layer=SOFT)], "auto", 2) == [8, 8]
-    assert sizes([group(20, 128, layer=SOFT), group(6, 224)], "auto", 8) == [8, 8, 4, 2, 2, 2]
+    assert {size: automatic(size, smallest=SOFT) for size in (128, 192, 196)} == {128: 16, 192: 8, 196: 8}
+    assert [automatic(224, smallest=SOFT, repeats=repeats) for repeats in (2, 3, 8, 16)] == [4, 8, 1, 1]
+    assert [automatic(224, repeats=repeats) for repeats in (1, 2, 3, 16)] == [2, 1, 2, 1]
+    assert sizes([group(16, 224, smallest=SOFT)], "auto", 2) == [8, 8]
+    assert sizes([group(20, 128, smallest=SOFT), group(6, 224)], "auto", 8) == [8, 8, 4, 2, 2, 2]
     assert sizes([group(12, 128, repeats=16)], "auto", 64) == [1] * 12
 
 

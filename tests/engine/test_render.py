@@ -4,12 +4,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atlas.activations import SEEDS
+from atlas.ascent.ascend import filled
 from atlas.ascent.kernel import Climb, Measured, Steps
 from atlas.ascent.render import render
+from atlas.engine.batches import batch_size
+from atlas.spec.facts import LayerFacts
 from atlas.spec.objectives import Channel
-from atlas.spec.plan import seed_of
+from atlas.spec.plan import Group, seed_of
 from atlas.spec.recipe import LAST_SEEDS, Recipe
 
 RECIPE = Recipe(size=16, steps=3, through=0.0)  # without a last resort
@@ -26,7 +31,7 @@ class Stage:
         return np.array(self.seeds[generator.integers(0, 2**62)], np.float32)
 
     def begin(self, starts):
-        return Climb(starts.copy(), (), ())
+        return Climb(starts.copy(), (), (), ())
 
     def climb(self, channels, at, draws, rates, first):
         given = [(int(channel), int(attempt)) for channel, attempt in at.parameters]
@@ -150,3 +155,17 @@ def test_the_negative_of_a_channel_need_not_be_above_zero():
     kernel = Stub({1: [0.5]}, recipe=recipe)
     [one] = render(kernel, [1])
     assert one.state == "made"
+
+
+@given(
+    size=st.sampled_from([32, 128, 160, 224]),
+    smallest=st.sampled_from([1, 2, 8]),
+    repeats=st.integers(1, 16),
+    gpu=st.booleans(),
+)
+def test_a_full_batch_of_a_build_is_not_filled_up(size, smallest, repeats, gpu):
+    recipe = Recipe(size=size, repeats=repeats)
+    layer = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
+    count = batch_size(Group(layer, "main", recipe, "", (), smallest_batch=smallest), "auto", gpu)
+    kernel = SimpleNamespace(recipe=recipe, smallest_batch=smallest)
+    assert len(filled(kernel, count * repeats)) == count * repeats

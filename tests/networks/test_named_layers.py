@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from atlas.ascent.show import renderings
+from atlas.ascent.render import renderings
 from atlas.errors import ConfigError
 from atlas.networks.answers import catalog
 from atlas.networks.cut import activations
