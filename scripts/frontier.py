@@ -3,7 +3,7 @@
     python scripts/frontier.py OUT.svg NETWORK=FOLDER ...
 
 FOLDER is one that ``quality.py`` wrote. Cost is logarithmic; each point is a recipe by its name. Recipes that no other
-beats in both are joined by a line.
+beats in both are joined by a line, their names above them.
 """
 
 import argparse
@@ -57,11 +57,14 @@ def drawing(networks: dict[str, list[Point]]) -> str:
             if low < math.log(cost) < high:
                 lines.append(f'<text x="{across(cost)}" y="{HIGH + 18}" text-anchor="middle">{cost:g}</text>')
         lines.append(f'<text x="{WIDE}" y="{HIGH + 36}" text-anchor="end">cost, over Lucid’s 513 updates</text>')
-        way = "L".join(f"{across(cost)} {up(score)}" for _, cost, score in front(points))
+        best = front(points)
+        way = "L".join(f"{across(cost)} {up(score)}" for _, cost, score in best)
         lines.append(f'<path class="front" d="M{way}"/>')
-        for name, cost, score in points:
+        for point in points:
+            name, cost, score = point
             x, y = across(cost), up(max(score, LEAST))
-            lines.append(f'<circle cx="{x}" cy="{y}" r="3.5"/><text x="{x + 7}" y="{y + 13}">{name}</text>')
+            place = f'x="{x}" y="{y - 9}" text-anchor="middle"' if point in best else f'x="{x + 7}" y="{y + 13}"'
+            lines.append(f'<circle cx="{x}" cy="{y}" r="3.5"/><text {place}>{name}</text>')
         lines.append("</g>")
     return "\n".join([*lines, "</svg>", ""])
 
