@@ -63,8 +63,8 @@ def drawing(networks: dict[str, list[Point]]) -> str:
         for point in points:
             name, cost, score = point
             x, y = across(cost), up(max(score, LEAST))
-            place = f'x="{x}" y="{y - 9}" text-anchor="middle"' if point in best else f'x="{x + 7}" y="{y + 13}"'
-            lines.append(f'<circle cx="{x}" cy="{y}" r="3.5"/><text {place}>{name}</text>')
+            where = f'x="{x}" y="{y - 9}" text-anchor="middle"' if point in best else f'x="{x + 7}" y="{y + 13}"'
+            lines.append(f'<circle cx="{x}" cy="{y}" r="3.5"/><text {where}>{name}</text>')
         lines.append("</g>")
     return "\n".join([*lines, "</svg>", ""])
 

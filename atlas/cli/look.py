@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +10,10 @@ from atlas.cli import options, tables
 from atlas.cli.plan import GFLOPS
 from atlas.errors import AtlasError
 from atlas.spec.facts import is_path
-from atlas.spec.plan import Group
-from atlas.spec.recipe import Recipe
-from atlas.spec.request import LayerRequest
+
+if TYPE_CHECKING:
+    from atlas.spec.recipe import Recipe
+    from atlas.spec.request import LayerRequest
 
 WORTH_IT = 10.0  # seconds of work for which a process is started, which takes five
 
@@ -137,9 +138,11 @@ def show(
     typer.echo(str(output))
 
 
-def _processes(asked: LayerRequest, recipe: Recipe) -> int:
+def _processes(asked: "LayerRequest", recipe: "Recipe") -> int:
     """How many processes are worth their start: each has so much to do, by a guess, and a core of its own."""
     import joblib  # counts what affinity and cgroups leave to this process
+
+    from atlas.spec.plan import Group
 
     pictures = 1 if recipe.whole else len(asked.channels)
     work = Group(asked.facts, "", recipe, "", ()).flop * pictures / (GFLOPS * 1e9)
