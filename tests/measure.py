@@ -1,4 +1,4 @@
-"""``--measure FILE``: what each test file costs, as a table: processor time, and the memory of the process it ran in.
+"""``--measure=FILE``: what each test file costs, as a table: processor time, and the memory of the process it ran in.
 
 Children count where they were waited for. With several workers each adds its own files to the same table.
 """
