@@ -32,11 +32,13 @@ class _Work(Generic[T, R]):
     """What a process is to do, what it does first, and for which process."""
 
     function: Callable[[T], R]
-    begin: Callable[[], None]
+    begin: Callable[[], None] | None
     parent: int
 
 
-def spread(function: Callable[[T], R], items: Sequence[T], count: int, begin: Callable[[], None]) -> Iterator[R]:
+def spread(
+    function: Callable[[T], R], items: Sequence[T], count: int, begin: Callable[[], None] | None = None
+) -> Iterator[R]:
     """What ``function`` makes of each item, in no order, by ``count`` processes, each of which calls ``begin`` first.
 
     Both are sent to each process once. Raises KilledError when one is killed, and what ``function`` raises.
@@ -60,7 +62,8 @@ def spread(function: Callable[[T], R], items: Sequence[T], count: int, begin: Ca
 def _settle(work: _Work[Any, Any]) -> None:
     """The first thing in a process: be deaf to Ctrl-C, which is the command's, and end with the command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work.begin()
+    if work.begin:
+        work.begin()
 
     def watch() -> None:
         while os.getppid() == work.parent:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,10 +10,6 @@ from atlas.cli import options, tables
 from atlas.cli.plan import GFLOPS
 from atlas.errors import AtlasError
 from atlas.spec.facts import is_path
-
-if TYPE_CHECKING:
-    from atlas.spec.recipe import Recipe
-    from atlas.spec.request import LayerRequest
 
 WORTH_IT = 10.0  # seconds of work for which a process is started, which takes five
 
@@ -102,10 +98,11 @@ def show(
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
     from atlas.ascent.show import animation, frame_every, grid
-    from atlas.engine.look import Look
+    from atlas.engine.showing import Showing
     from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.spec.load import check_request
+    from atlas.spec.plan import Group
 
     if photo and recipe != "caricature":
         raise AtlasError(f"--photo: expected it with recipe caricature, received it with {recipe}; see --start")
@@ -126,31 +123,29 @@ def show(
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     ensure(request.ref)
     shown, moves = asked.recipes["shown"], output.suffix == ".gif"
-    looked = Look(request.ref, asked.facts.name, shown, frame_every(shown) if moves else 0, threads)
-    made = looked.share(asked.channels, _processes(asked, shown) if threads == 1 else 1)
+    showing = Showing(request.ref, asked.facts.name, shown, frame_every(shown) if moves else 0, threads)
+    pictures = 1 if shown.whole else len(asked.channels)
+    work = Group(asked.facts, "", shown, "", ()).flop * pictures / (GFLOPS * 1e9)  # seconds, by a guess
+    count = _processes(pictures, work) if threads == 1 else 1
+    if work > WORTH_IT:
+        what = f"{pictures} picture{'s' if pictures > 1 else ''} of {shown.steps} steps"
+        typer.echo(f"atlas: making {what}{f', in {count} processes' if count > 1 else ''}", err=True)
+    made = showing.share(asked.channels, count)
     remark = f"made with {threads} threads, which round otherwise than a build" if threads > 1 else ""
     (animation if moves else grid)(made, output, remark)
     if remark:
         typer.echo(f"atlas: {output}: {remark}", err=True)
     for one in made:
         if one.state == "dead":
-            typer.echo(f"atlas: {looked.layer} {one.channel} stayed dead: not activated with any seed tried", err=True)
+            typer.echo(f"atlas: {showing.layer} {one.channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
 
 
-def _processes(asked: "LayerRequest", recipe: "Recipe") -> int:
-    """How many processes are worth their start: each has so much to do, by a guess, and a core of its own."""
+def _processes(pictures: int, work: float) -> int:
+    """How many processes are worth their start for so many seconds of ``work``: each has a core and enough to do."""
     import joblib  # counts what affinity and cgroups leave to this process
 
-    from atlas.spec.plan import Group
-
-    pictures = 1 if recipe.whole else len(asked.channels)
-    work = Group(asked.facts, "", recipe, "", ()).flop * pictures / (GFLOPS * 1e9)
-    count = max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
-    if work > WORTH_IT:
-        what = f"{pictures} picture{'s' if pictures > 1 else ''} of {recipe.steps} steps"
-        typer.echo(f"atlas: making {what}{f', in {count} processes' if count > 1 else ''}", err=True)
-    return count
+    return max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
 
 
 def _path_or_id(network: str) -> str:

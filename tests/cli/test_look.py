@@ -13,11 +13,8 @@ from PIL import Image, ImageSequence
 
 from atlas.ascent.show import animation
 from atlas.cli import look
-from atlas.spec.facts import LayerFacts
-from atlas.spec.objectives import Layer
-from atlas.spec.recipe import STARTS, Recipe
+from atlas.spec.recipe import STARTS
 from atlas.spec.recipes import RECIPES
-from atlas.spec.request import LayerRequest
 
 QUICK = ("--preprocessing", "tf", "--steps", 4, "--size", 32)
 
@@ -87,7 +84,7 @@ def test_several_pictures_are_made_in_several_processes_where_that_is_sooner(she
     code = (
         "import sys\n"
         "from atlas.cli import look, main\n"
-        "look._processes = lambda asked, recipe: 2\n"
+        "look._processes = lambda pictures, work: 2\n"
         "try: main()\n"
         "finally: print('tensorflow' in sys.modules)\n"
     )
@@ -113,21 +110,17 @@ def test_more_threads_are_remarked_in_the_file(toy, tmp_path):
         assert gif.info["comment"].decode() == said
 
 
-def test_a_process_is_started_for_ten_seconds_of_work(monkeypatch, capsys):
+def test_a_process_is_started_for_ten_seconds_of_work(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
-    layer = LayerFacts("l", 64, 3, 1, "conv", True, "relu", cost=1e4)
+    assert [look._processes(pictures, 10.1 * pictures) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
+    assert [look._processes(pictures, 2.6 * pictures) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
 
-    def count(pictures, steps, **changes):
-        recipe = Recipe(size=128, steps=steps, **changes)
-        return look._processes(LayerRequest(layer, tuple(range(pictures)), {"shown": recipe}), recipe)
 
-    # A picture takes 4 x 1e4 x 128^2 x 763 FLOP, which are ten seconds at 50 GFLOP/s.
-    assert [count(pictures, 763) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
-    assert [count(pictures, 191) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
-    assert count(64, 763, objective=Layer()) == 1
-    assert "atlas: making 9 pictures of 763 steps, in 4 processes\n" in capsys.readouterr().err
-    assert count(1, 191) == 1
-    assert capsys.readouterr().err == ""
+def test_what_takes_long_is_said_before(shell, toy, monkeypatch):
+    monkeypatch.setattr(look, "WORTH_IT", 1e-9)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+    said = shell("show", toy, "both", "3-4", "-o", "a.png", *QUICK)
+    assert (said.code, said.err) == (0, "atlas: making 2 pictures of 4 steps\n")
 
 
 def test_an_animation_goes_from_the_start_to_the_picture(shell, toy):

@@ -11,8 +11,8 @@ from atlas.spec.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is looked at: a layer of a network under a recipe, a frame kept every so many steps, 0 for none.
+class Showing:
+    """What is to be shown: a layer of a network under a recipe, a frame kept every so many steps, 0 for none.
 
     ``threads`` is how many TensorFlow has; with one the pictures have the same bytes as a build's.
     """
@@ -40,12 +40,8 @@ class Look:
         if processes == 1:
             return self.make(channels)
         parts = [(place, tuple(channels[place::processes])) for place in range(processes)]
-        made = dict(spread(self._part, parts, processes, _nothing))
+        made = dict(spread(self._part, parts, processes))
         return [made[place % processes][place // processes] for place in range(len(channels))]
 
     def _part(self, part: tuple[int, Sequence[int]]) -> tuple[int, list[Shown]]:
         return part[0], self.make(part[1])
-
-
-def _nothing() -> None:
-    pass
