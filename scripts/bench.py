@@ -10,7 +10,7 @@ where it stays), on the same network with the same weights, with its own paramet
 call for each channel; its start-up and its first channel stand apart. Pictures have 128 pixels where nothing else is
 said. Nothing else should run on the machine: peers with several threads suffer most.
 
-Sections: kernel, tutorial, vgg19, lucent, tf-keras-vis, xplique, wall, growth, options. All of them take about an hour
+Sections: kernel, tutorial, vgg19, lucent, tf-keras-vis, xplique, wall, growth, options, bfloat16. All take about an hour
 on two cores; the peers need a package index and 11 GB of disk.
 """
 
@@ -42,6 +42,13 @@ WALL_CHANNELS, WALL_REPEATS = 64, 1  # these take minutes each
 GROWTH_REPEATS = 2
 GROWTH_SIZE, GROWTH_STEPS = 96, 32
 FEW, MANY = 64, 512
+BFLOAT16 = (  # the layers, and what is to be gained
+    ("vgg16", "block3_conv3", 1.6),
+    ("vgg16", "block4_conv2", 1.6),
+    ("vgg16", "block5_conv1", 1.6),
+    ("inceptionv3", "mixed4", 1.35),
+)
+BFLOAT16_BATCH = "0-7"
 
 
 def kernel(bench: Bench) -> None:
@@ -158,6 +165,25 @@ def options(bench: Bench) -> None:
             bench.ratio(what, column(found[way], "rate"), column(found["fast"], "rate"))
 
 
+def bfloat16(bench: Bench) -> None:
+    """What 16 bits are worth on a processor that has them: steps of ``default``, and the network alone over sgemm."""
+    for network, layer, least in BFLOAT16:
+        given = ["--network", network, "--layer", layer, "--size", "128", "--channels", BFLOAT16_BATCH, "--steps", "16"]
+        with contextlib.ExitStack() as stack:
+            named = ("fast", "bfloat16")
+            ways = {way: stack.enter_context(workers("recipe", *given, "--arithmetic", way)) for way in named}
+            alone = stack.enter_context(workers("convolutions", *given, "--arithmetic", "bfloat16"))
+            sgemm = stack.enter_context(workers("gemm"))
+            found = bench.turns(f"bfloat16 {layer}", {**ways, "alone": alone, "sgemm": sgemm}, bench.repeats)
+        rates = {way: column(found[way], "rate") for way in named}
+        flops = [sample["rate"] * sample["flop"] for sample in found["alone"]]
+        bench.ratio(f"{layer}, 128 px: bfloat16 / fast, image-steps/s", rates["bfloat16"], rates["fast"], f">= {least}")
+        what = f"{layer}: convolutions in bfloat16 / sgemm in float32, FLOP/s"
+        bench.ratio(what, flops, column(found["sgemm"], "rate"), ">= 1.3")
+        for way in named:
+            bench.plain(f"{layer}: recipe default in arithmetic {way}", rates[way], "image-steps/s")
+
+
 SECTIONS: dict[str, Callable[[Bench], None]] = {
     "kernel": kernel,
     "tutorial": tutorial,
@@ -166,6 +192,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "wall": wall,
     "growth": growth,
     "options": options,
+    "bfloat16": bfloat16,
 }
 
 

@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw
 from atlas.spec.facts import NetworkRef
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from quality import LAYERS, SIDE, cases, recipes, render_layer
+from quality import CHANNELS, LAYERS, SIDE, cases, recipes, render_layer
 
 LINES = 12  # pairs on a sheet
 GAP, LABEL = 12, 56  # pixels between pictures, and for the number
@@ -78,7 +78,7 @@ def sheets(out: Path, names: tuple[str, str], networks: list[str], workers: int)
     """Render what is missing and write the sheets and the key, unless OUT holds answers to other sheets."""
     if answers := sorted(out.glob("answers-*.txt")):
         raise SystemExit(f"{out}: expected no answers to other sheets, found {answers[0].name}; choose another folder")
-    channels = {network: cases(NetworkRef(network, "embedded")) for network in networks}
+    channels = {network: cases(NetworkRef(network, "embedded"), CHANNELS) for network in networks}
     made = recipes(list(names))
     jobs = [
         (NetworkRef(network, "embedded"), name, made[name], layer, numbers, str(out / network))

@@ -5,7 +5,7 @@
 
 Prints tables as Markdown and writes contact sheets, ``results.json``, and ``frontier.json`` for ``frontier.py`` into
 OUT. The pictures of a recipe lie there too, so that a recipe is rendered once however often the tables are made.
-``default@150`` is a recipe with so many steps.
+``default@150`` is a recipe with so many steps, ``default:arithmetic=bfloat16`` one with another value.
 
 The *robust score* of a picture is that of ``atlas.probes.robust``: the mean over 16 fixed draws (scale 0.95 to 1.05,
 rotation up to 5 degrees, shift up to 4 px) of its channel's spatial mean on the finished 8-bit picture. *Six views* is
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from joblib import Parallel, delayed
 from PIL import Image
 
@@ -37,7 +38,9 @@ from atlas.spec.recipes import RECIPES
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 import eye
 
-# Channels of each layer, 64 in all: a batch is a power of two, and one that is not full costs as much as one that is.
+CHANNELS = 64
+# How many channels of each layer, CHANNELS in all. A batch is a power of two; one that is not full costs as much as one
+# that is.
 LAYERS = {
     "inceptionv3": {"mixed0": 8, "mixed1": 8, "mixed2": 16, "mixed3": 16, "mixed4": 16},
     "vgg16": {
@@ -55,12 +58,13 @@ SIDE = 128
 FLOOR = 1e-3
 
 
-def cases(ref: NetworkRef) -> dict[str, list[int]]:
-    """The channels of each layer, evenly spread from its first to its last."""
+def cases(ref: NetworkRef, total: int) -> dict[str, list[int]]:
+    """The channels of each layer, evenly spread from its first to its last: ``total`` in all layers."""
     from atlas.networks.catalog import facts
 
     known, result = facts(ref), {}
-    for name, count in LAYERS[ref.network].items():
+    for name, share in LAYERS[ref.network].items():
+        count = share * total // CHANNELS
         layer = known.layer(name)
         assert layer is not None
         result[name] = [int(channel) for channel in np.linspace(0, layer.channels - 1, count).round()]
@@ -73,21 +77,24 @@ def cost(recipe: Recipe) -> float:
 
 
 def recipes(names: list[str]) -> dict[str, Recipe]:
-    """The recipes at 128 px: ``NAME`` as it is, ``NAME@STEPS`` with so many steps.
+    """The recipes at 128 px: ``NAME`` as it is, ``NAME@STEPS`` with so many steps, ``NAME:KEY=VALUE`` so changed.
 
     The tutorial's takes as many as the default recipe's cost allows, if none are named.
     """
     found = {}
     for name in names:
-        base, _, steps = name.partition("@")
+        base, _, change = name.partition(":")
+        base, _, steps = base.partition("@")
         if base == "tutorial" and not steps:
             steps = str(round(cost(_sized("default")) / SIDE**2))
-        found[name] = _sized(base, **({"steps": int(steps)} if steps else {}))
+        key, _, value = change.partition("=")
+        changes = {key: yaml.safe_load(value)} if key else {}
+        found[name] = _sized(base, **changes, **({"steps": int(steps)} if steps else {}))
     return found
 
 
-def _sized(name: str, **changes: int) -> Recipe:
-    return RECIPES[name].model_copy(update={"size": SIDE, **changes})
+def _sized(name: str, **changes: Any) -> Recipe:
+    return Recipe.model_validate(RECIPES[name].model_dump() | {"size": SIDE, **changes})
 
 
 def render_layer(ref: NetworkRef, name: str, recipe: Recipe, layer: str, channels: list[int], out: str) -> None:
@@ -242,13 +249,14 @@ def main() -> None:
     parser.add_argument("--recipes", default="default,lucid,tutorial", help="names; default@150 has 150 steps")
     parser.add_argument("--against", default="lucid", help="the one that the others are held against")
     parser.add_argument("--contrast-of", default="", metavar="RECIPE", help="at whose contrast pictures are scored")
+    parser.add_argument("--channels", type=int, default=CHANNELS, help="how many of all layers: 64, 32 or 16")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each")
     parser.add_argument("--probes", type=Path, help="an .npz whose pictures join the z-scores")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     ref = NetworkRef(given.network, "embedded")
     level = [given.contrast_of] if given.contrast_of else []
-    names, layers = list(dict.fromkeys([*given.recipes.split(","), given.against, *level])), cases(ref)
+    names, layers = list(dict.fromkeys([*given.recipes.split(","), given.against, *level])), cases(ref, given.channels)
     made = recipes(names)
     out = str(given.out)
     work = Parallel(n_jobs=given.workers, backend="loky", batch_size=1)

@@ -20,7 +20,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "atlas"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"activations", "errors", "canonical", "content", "files", "microscope", "processes", "resources", "runtime"}
+GROUND = {
+    "activations",
+    "errors",
+    "canonical",
+    "content",
+    "files",
+    "microscope",
+    "processes",
+    "processor",
+    "resources",
+    "runtime",
+}
 MAY_IMPORT = {
     "ground": set(),
     "images": {"ground"},

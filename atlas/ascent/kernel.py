@@ -21,6 +21,7 @@ from atlas.ascent.starts import photo
 from atlas.networks.compiled import compiled
 from atlas.networks.cut import Cut
 from atlas.networks.load import Network
+from atlas.processor import check_bfloat16
 from atlas.spec.facts import Preprocessing
 from atlas.spec.recipe import Recipe, octave_sizes
 
@@ -89,7 +90,7 @@ class Stage:
         self.signed = recipe.input == "signed"
         self.traces = 0
         self._photos = [self._ranged(tf.constant(photo(Path(path), size)[None])) for path in recipe.photos]
-        self._seen = self._network()
+        self._seen = self._network(self.cut)
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
@@ -142,12 +143,12 @@ class Stage:
             found = self._measure(tf.constant(channels), tf.constant(pictures))
         return Measured(*(tensor.numpy() for tensor in found))
 
-    def _network(self) -> Callable[..., Looked]:
+    def _network(self, cut: Cut) -> Callable[..., Looked]:
         recipe = self.recipe
 
         def seen(picture: Any, channels: Any, *photos: Any) -> tuple[Any, Any, Any]:
-            beside = dict(zip(recipe.photos, map(self.cut.see, photos), strict=True))
-            looked = look(recipe.terms, self.cut, self.cut.see(picture), channels, recipe.repeats, beside)
+            beside = dict(zip(recipe.photos, map(cut.see, photos), strict=True))
+            looked = look(recipe.terms, cut, cut.see(picture), channels, recipe.repeats, beside)
             return looked.target, looked.score, looked.field
 
         run = tf.function(seen, jit_compile=True, autograph=False) if recipe.arithmetic == "xla" else seen
@@ -238,7 +239,7 @@ class Stage:
     def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
         self.traces += 1
         plain = tf.cast(pictures, tf.float32) / 255.0
-        looked = self._seen(self._ranged(plain), channels, *self._beside(channels))
+        looked = self._network(self.cut.in_float32)(self._ranged(plain), channels, *self._beside(channels))
         return looked.score, tf.reduce_max(looked.field, axis=[1, 2]), looked.field
 
     def _ranged(self, picture: Any) -> Any:
@@ -263,8 +264,11 @@ class Kernel:
     def __init__(self, network: Network, layer: str, recipe: Recipe, frame_every: int = 0):
         """``recipe.size`` is a number here; ``frame_every`` keeps a frame every so many steps, 0 none.
 
-        Raises NetworkError, WeightsError or AtlasError when the network has not what the recipe looks at.
+        Raises NetworkError, WeightsError or AtlasError when the network has not what the recipe looks at, and
+        AtlasError where its arithmetic is not this machine's.
         """
+        if recipe.arithmetic == "bfloat16":
+            check_bfloat16()
         cut = network.cut(layer, recipe)
         self._network = network
         self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)

@@ -26,7 +26,8 @@ class Convolution:
     """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID.
 
     In ``groups``, each turns its own share of the channels into an equal share of those made; then ``given`` is the
-    depth of one share. ``pool`` is an average over neighbours that comes behind it.
+    depth of one share. ``pool`` is an average over neighbours that comes behind it. What it takes, float32 or bfloat16,
+    is the type that it computes in.
     """
 
     kernel: np.ndarray
@@ -45,32 +46,34 @@ class Convolution:
         few = self.groups == 1 and given.shape[3] <= FEW and self.dilations == (1, 1)
         few = few and None not in given.shape[1:3]
         made = self._of_few(given) if few else self._convolved(given)
-        made = tf.nn.bias_add(made, tf.constant(self.bias))
+        made = tf.nn.bias_add(made, tf.constant(self.bias, made.dtype))
         return self.pool([made]) if self.pool else made
 
     @functools.cached_property
-    def _kernel(self) -> Any:
-        return _held(self.kernel)
+    def _kernel(self) -> "_Held":
+        return _Held(self.kernel)
 
     @functools.cached_property
-    def _by_channel(self) -> Any:
+    def _by_channel(self) -> "_Held":
         """The kernel of each channel that is made, ``(made, given, taps)``."""
         height, width, depth, made = self.kernel.shape
-        return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
+        return _Held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
 
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
 
-        groups = self.groups
+        groups, kernel = self.groups, self._kernel.of(given.dtype)
+        if groups > 1 and self.strides != (1, 1) and given.dtype == tf.bfloat16:  # no gradient in oneDNN but float32's
+            return tf.cast(self._convolved(tf.cast(given, tf.float32)), tf.bfloat16)
         convolve = functools.partial(tf.nn.conv2d, strides=self.strides, padding=self.padding, dilations=self.dilations)
         height, width, depth, made = self.kernel.shape
         if groups > 1 == depth and len(set(self.strides)) == 1:
-            kernel = tf.reshape(self._kernel, [height, width, groups, made // groups])
+            kernel = tf.reshape(kernel, [height, width, groups, made // groups])
             return tf.nn.depthwise_conv2d(given, kernel, (1, *self.strides, 1), self.padding, dilations=self.dilations)
         if groups > 1 and not has_grouped_gradients():
-            parts = zip(tf.split(given, groups, 3), tf.split(self._kernel, groups, 3), strict=True)
-            return tf.concat([convolve(own, kernel) for own, kernel in parts], 3)
-        return convolve(given, self._kernel)
+            parts = zip(tf.split(given, groups, 3), tf.split(kernel, groups, 3), strict=True)
+            return tf.concat([convolve(own, its) for own, its in parts], 3)
+        return convolve(given, kernel)
 
     def _of_few(self, given: Any) -> Any:
         """The convolution of a picture, whose gradient is computed for a block of neighbours at once.
@@ -91,7 +94,7 @@ class Convolution:
 
         def convolved(given: Any) -> Any:
             def back(upstream: Any) -> Any:
-                blocks = tf.nn.conv2d(tf.pad(upstream, margins), tf.constant(back_kernel), steps, "VALID")
+                blocks = tf.nn.conv2d(tf.pad(upstream, margins), tf.constant(back_kernel, given.dtype), steps, "VALID")
                 return tf.nn.depth_to_space(blocks, block)[:, :height, :width]
 
             return self._convolved(given), back
@@ -99,7 +102,7 @@ class Convolution:
         return cast(Callable[[Any], Any], tf.custom_gradient(convolved))(given)
 
     def channel(self, given: Any, channels: Any) -> Any:
-        """One channel for each image, ``(n, h', w')``, of ``given (n, h, w, depth)`` and ``channels (n,) int32``.
+        """One channel of each image, ``(n, h', w') float32``, of ``given (n, h, w, depth)``, ``channels (n,) int32``.
 
         For each tap of the kernel a dot product of every position with the image's own weights; then the taps are
         summed where they meet, which is a convolution with ones at the taps' places.
@@ -108,12 +111,12 @@ class Convolution:
 
         height, width, depth, made = self.kernel.shape
         taps, groups = height * width, self.groups
-        shape, kernels = tf.shape(given), tf.gather(self._by_channel, channels)
+        shape, kernels = tf.shape(given), tf.gather(self._by_channel.of(given.dtype), channels)
         if groups > 1:
             apart = tf.reshape(given, [*tf.unstack(shape[:3]), groups, depth])
             own = tf.gather(apart, channels // (made // groups), axis=3, batch_dims=1)
             given = tf.ensure_shape(own, [*given.shape[:3], depth])
-        products = tf.matmul(tf.reshape(given, [shape[0], -1, depth]), kernels)  # (n, h w, taps)
+        products = tf.cast(tf.matmul(tf.reshape(given, [shape[0], -1, depth]), kernels), tf.float32)  # (n, h w, taps)
         products = tf.ensure_shape(tf.reshape(products, [*tf.unstack(shape[:3]), taps]), [*given.shape[:3], taps])
         places = np.eye(taps, dtype=np.float32).reshape(height, width, taps, 1)
         if taps > 1 or self.strides != (1, 1):
@@ -129,14 +132,24 @@ def has_grouped_gradients() -> bool:
     return has_onednn() or bool(tf.config.get_visible_devices("GPU"))
 
 
-def _held(array: np.ndarray) -> Any:
-    """An array for graphs: itself, of which each makes a constant, or where it is large one tensor for all of them."""
-    import tensorflow as tf
+class _Held:
+    """An array for graphs, cast once to each type that it is asked for."""
 
-    if array.nbytes < LARGE:
-        return array
-    with tf.init_scope():  # outside of the graph that is being traced
-        return tf.constant(array)
+    def __init__(self, array: np.ndarray):
+        self._array = array
+        self._cast: dict[Any, Any] = {}
+
+    def of(self, dtype: Any) -> Any:
+        """The array in a ``dtype``: one that each graph makes a constant of, or where it is large a tensor
+        that all of them share."""
+        import tensorflow as tf
+
+        dtype = tf.as_dtype(dtype)
+        if dtype not in self._cast:
+            array = self._array.astype(dtype.as_numpy_dtype, copy=False)
+            with tf.init_scope():  # outside of the graph that is being traced
+                self._cast[dtype] = array if array.nbytes < LARGE else tf.constant(array)
+        return self._cast[dtype]
 
 
 class _Reads(NamedTuple):

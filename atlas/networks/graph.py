@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from atlas.activations import ELEMENTWISE, RECTIFIERS, SOFTMAXES, SQUASHERS
+from atlas.networks.bfloat16 import as_given, in_float32
 from atlas.networks.rounding import cut_off, limits, passable
 
 Value = tuple[int, int]
@@ -22,6 +23,7 @@ Value = tuple[int, int]
 INPUT: Value = (-1, 0)
 ACTIVATIONS = RECTIFIERS | SQUASHERS | SOFTMAXES
 WITH_ACTIVATION = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense"}
+CHEAP = {"relu", "leaky_relu"}  # activation functions that are faster in 16 bits than in float32
 ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "Softmax": "softmax"}
 
 
@@ -160,7 +162,7 @@ def _through_relu(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
 
         def back(upstream: Any) -> Any:
             if ceiling is not None:
-                upstream = tf.where(before < ceiling, upstream, 0.0)
+                upstream = tf.where(before < ceiling, upstream, tf.constant(0, upstream.dtype))
             return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=after, alpha=share)
 
         return after, back
@@ -309,10 +311,13 @@ def _append(node: Any, name: str, parents: tuple[Value, ...], nodes: list[Node])
     if kind in WITH_ACTIVATION and function != "linear":
         nodes.append(Node("", kind, layer, parents, shapes, _without_activation(layer, call)))
         parents = ((len(nodes) - 1, 0),)
-        nodes.append(Node(name, "Activation", layer, parents, shapes, _only_activation(layer), function, ceiling))
+        activate = _only_activation(layer)
+        activate = activate if function in CHEAP else in_float32(activate)
+        nodes.append(Node(name, "Activation", layer, parents, shapes, activate, function, ceiling))
     elif function == "linear" and kind == "Activation":
         nodes.append(Node(name, "Identity", layer, parents, shapes, call))
     elif function and kind not in WITH_ACTIVATION:
+        call = call if function in CHEAP else in_float32(call)
         nodes.append(Node(name, "Activation", layer, parents, shapes, call, function, ceiling))
     else:
         nodes.append(Node(name, kind, layer, parents, shapes, call))
@@ -353,7 +358,7 @@ def _caller(node: Any) -> Callable[[Sequence[Any]], Any]:
         args, kwargs = arguments.fill_in(dict(zip(keys, parents, strict=True)))
         return layer(*args, **{**kwargs, **inference})
 
-    return call
+    return as_given(layer, call)
 
 
 def _without_activation(layer: Any, call: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:

@@ -1,7 +1,7 @@
 """A network with its weights, ready to be cut: the kernel's door to Keras."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ class Network:
         graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
         graph = with_gradient_through(graph, recipe.through if recipe else 0.0)
         classes = self._logits() if recipe and recipe.looks_at_classes else None
-        return cut(graph, values, self.facts.preprocessing, self._size(names, classes is not None), classes)
+        found = cut(graph, values, self.facts.preprocessing, self._size(names, classes is not None), classes)
+        return replace(found, dtype="bfloat16") if recipe and recipe.arithmetic == "bfloat16" else found
 
     def cuts(self, layers: Sequence[str], side: int) -> list[Cut]:
         """What looks at some layers of pictures of ``side`` px at once: one cut, but for layers that take pictures of

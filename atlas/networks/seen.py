@@ -26,7 +26,7 @@ class Seen:
         return self._values[value]
 
     def channel(self, value: Value, channels: Any) -> Any:
-        """Each image's own channel of a value, ``(n, h, w)``, for ``channels (n,) int32``.
+        """Each image's own channel of a value, ``(n, h, w) float32``, for ``channels (n,) int32``.
 
         The convolutions that make the value are asked for that channel alone; what they see is computed in full.
         """
@@ -37,14 +37,15 @@ class Seen:
         if node is not None and isinstance(node.call, Convolution):
             return node.call.channel(self.value(node.parents[0]), channels)
         if node is not None and node.kind in CHANNEL_BY_CHANNEL and len(node.shapes) == 1:
-            return node.call([self.channel(node.parents[0], channels)[..., None]])[..., 0]
+            made = node.call([self.channel(node.parents[0], channels)[..., None]])
+            return tf.cast(made[..., 0], tf.float32)
         if node is not None and node.kind == "Add" and self._of_layer(node):
             shapes = {self.graph.shape_of(parent) for parent in node.parents}
             if len(shapes) == 1:  # else one of them is spread over the others
                 return tf.add_n([self.channel(parent, channels) for parent in node.parents])
         if node is not None and node.kind == "Concatenate" and self._of_layer(node) and node.joins_channels:
             return self._of_branches(node.parents, channels)
-        return tf.gather(self.value(value), channels, axis=3, batch_dims=1)
+        return tf.cast(tf.gather(self.value(value), channels, axis=3, batch_dims=1), tf.float32)
 
     @staticmethod
     def _of_layer(node: Node) -> bool:

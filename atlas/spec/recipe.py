@@ -67,8 +67,9 @@ class Recipe(Frozen):
     ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the picture scaled to [-1,
     1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values become 8 bits.
     ``arithmetic`` is how the network is computed: ``fast`` leaves out what the picture does not need and fuses what it
-    can; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
-    in 16 bits where that is safe; ``xla`` is ``fast`` compiled by XLA.
+    can; ``bfloat16`` is ``fast`` with the network's values in 16 bits, but neither the picture nor what is measured of
+    it; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
+    as TensorFlow itself puts it into 16 bits; ``xla`` is ``fast`` compiled by XLA.
     """
 
     base: str = "default"
@@ -88,7 +89,7 @@ class Recipe(Frozen):
     fill: Literal["reflect", "wrap", "grey"] = "wrap"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
-    arithmetic: Literal["fast", "plain", "mixed", "xla"] = "fast"
+    arithmetic: Literal["fast", "plain", "bfloat16", "mixed", "xla"] = "fast"
 
     @property
     def terms(self) -> tuple[Objective, ...]:

@@ -24,7 +24,7 @@ from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 
 GEMM_SIDE, GEMM_TIMES = 2048, 64  # some seconds
-WEIGHTS = {"inceptionv3": "embedded", "vgg19": "random"}
+WEIGHTS = {"inceptionv3": "embedded", "vgg16": "embedded", "vgg19": "random"}
 
 Job = Callable[[], dict[str, Any]]
 
@@ -66,8 +66,10 @@ def convolutions(given: argparse.Namespace) -> Job:
 
     from atlas.ascent.kernel import APART
     from atlas.networks.load import load
+    from atlas.spec.recipe import Recipe
 
-    cut = load(NetworkRef(given.network, WEIGHTS[given.network])).cut(given.layer)
+    network = load(NetworkRef(given.network, WEIGHTS[given.network]))
+    cut = network.cut(given.layer, Recipe(through=0, arithmetic=given.arithmetic or "fast"))
     shape = [len(given.channels), given.size, given.size, 3]
     own = tf.one_hot(given.channels, cut.main.channels)[:, None, None, :]  # (n, 1, 1, channels)
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -140,7 +139,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_writes_pages(building, tmp_path, 
 def test_ctrl_c_twice_is_now(building, tmp_path, monkeypatch, capfd, undisturbed):
     started = below(building.pid)
     os.killpg(building.pid, signal.SIGINT)
-    time.sleep(0.2)
+    assert "once more to stop at once" in building.stderr.readline()
     os.killpg(building.pid, signal.SIGINT)
     assert building.wait(timeout=5) == 130
     assert wait_for(lambda: not any(map(is_alive, started)), 5)
