@@ -10,8 +10,8 @@ where it stays), on the same network with the same weights, with its own paramet
 call for each channel; its start-up and its first channel stand apart. Pictures have 128 pixels where nothing else is
 said. Nothing else should run on the machine: peers with several threads suffer most.
 
-Sections: kernel, tutorial, vgg19, lucent, tf-keras-vis, xplique, wall, growth, options, bfloat16. All of them
-take about an hour on two cores; the peers need a package index and 11 GB of disk.
+Sections: kernel, tutorial, vgg19, lucent, tf-keras-vis, xplique, wall, growth, options, bfloat16. All of them take more
+than an hour on two cores; the peers need a package index and 11 GB of disk.
 """
 
 import argparse
