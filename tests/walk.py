@@ -26,7 +26,7 @@ SKIPPED = {
     "pip install scikit-image": "it is installed there too",
 }
 SHORTER = {  # what is added to a command
-    "atlas build configs/quickstart.yaml": "--limit 2",  # two channels of each layer
+    "atlas build configs/quickstart.yaml": "--limit 1",  # a channel of each layer
     "atlas show inceptionv3 mixed3 2 --weights embedded --size 128 --steps 64 -o one.png": "--steps 8",
     "atlas show inceptionv3 mixed3 2 --weights embedded --recipe unregularised -o plain.png": "--steps 8",
     "atlas show inceptionv3 mixed3 0-3 --weights embedded --recipe preview -o ascent.gif": "--steps 8",
