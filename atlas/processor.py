@@ -1,6 +1,7 @@
 """What this machine's processor can do, as Linux tells it."""
 
 import functools
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from atlas.errors import AtlasError
 from atlas.runtime import has_onednn
 
 AMPERE = (8, 0)  # the compute capability of the first GPUs with bfloat16
+VARIABLE = "ATLAS_ARITHMETIC"
 CPUINFO = Path("/proc/cpuinfo")
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
@@ -21,6 +23,17 @@ def has_bfloat16() -> bool:
         return False
     flags = re.search(r"^flags\s*:(.*)$", told, re.MULTILINE)
     return flags is not None and not BFLOAT16.isdisjoint(flags[1].split())
+
+
+def usual(native: bool) -> str:
+    """What ``arithmetic: auto`` means where nothing was chosen before: ``bfloat16`` where that is ``native``.
+
+    The variable ATLAS_ARITHMETIC has the last word. Raises AtlasError where it names neither ``fast`` nor ``bfloat16``.
+    """
+    named = os.environ.get(VARIABLE, "")
+    if named not in ("", "fast", "bfloat16"):
+        raise AtlasError(f"{VARIABLE}: expected fast or bfloat16, received {named!r:.60}")
+    return named or ("bfloat16" if native else "fast")
 
 
 def check_bfloat16() -> None:

@@ -9,14 +9,20 @@ from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
 from atlas.ascent.render import Rendering, renderings
 from atlas.errors import AtlasError
+from atlas.processor import has_bfloat16, usual
+from atlas.runtime import has_onednn
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Maximized(Rendering):
-    """A rendering and what it is of: ``network`` is an id, or the path of a file; ``layer`` a layer's name."""
+    """A rendering and what it is of: ``network`` is an id, or the path of a file; ``layer`` a layer's name.
+
+    ``arithmetic`` is how it was computed, ``bfloat16`` or ``fast`` where the recipe's was ``auto``.
+    """
 
     network: str
     layer: str
+    arithmetic: str
 
     def __repr__(self) -> str:
         what = f"{self.network} {self.layer} {self.channel}"
@@ -48,7 +54,7 @@ def maximize(
 ) -> Maximized | list[Maximized]:
     """The picture that excites a channel most, by gradient ascent; of several channels, one for each.
 
-    The same arguments give the same bytes as a build of atlas does.
+    The same arguments give the same bytes as a build of atlas does in the same arithmetic.
 
     Parameters: ``network`` is an id such as ``"vgg19"`` or the path of a ``.keras`` file, of which what it holds now
     counts; ``layer`` is the name of one layer; ``channels`` is one whole number of any kind, several, runs of them such
@@ -58,16 +64,18 @@ def maximize(
     many steps, 0 none.
 
     Returns renderings, see ``atlas.ascent.render.Rendering``: ``picture (size, size, 3) uint8``, ``score``, ``trace``,
-    ``maps``, ``frames``, ``state`` (activated, dead) and more, with the names of their ``network`` and ``layer``.
+    ``maps``, ``frames``, ``state`` (activated, dead) and more, with the names of their ``network`` and ``layer``, and
+    with the ``arithmetic`` that was taken.
 
     Raises: ConfigError with every problem in the arguments; NetworkError and WeightsError, each with one sentence.
     """
     every = whole(frame_every, "frame_every")
     given = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
     asked = ask_layer(network, layer, channels, {"base": recipe, **changes}, **given)
-    shown = asked.layer.recipes[RECIPE]
+    shown = asked.layer.recipes[RECIPE].computed(usual(has_bfloat16() and has_onednn()))
     if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
     made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every, kernel)
-    named = [Maximized(**vars(one), network=asked.request.ref.network, layer=layer) for one in made]
+    of = asked.request.ref.network
+    named = [Maximized(**vars(one), network=of, layer=layer, arithmetic=shown.arithmetic) for one in made]
     return named[0] if asked.alone else named

@@ -78,7 +78,7 @@ def render_only(
         compute_device=device,
     )
     part = _shard(shard)
-    prepared = prepare(config, given, limit).part(part)
+    prepared = prepare(config, given, limit, alone=shard is None).part(part)
     watch = observer(quiet, as_json)
     with _counting(prepared, watch):
         _finish(prepared, watch, prepared.complete or render(prepared, watch), pages=False)

@@ -101,6 +101,7 @@ def show(
     from atlas.engine.showing import Showing
     from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
+    from atlas.processor import has_bfloat16, usual
     from atlas.spec.load import check_request
     from atlas.spec.plan import Group
 
@@ -118,7 +119,7 @@ def show(
         },
         catalog(),
     )
-    asked = request.only(layer)
+    asked = request.computed(usual(has_bfloat16())).only(layer)
     if channels is None and not asked.recipes["shown"].whole:
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     ensure(request.ref)
@@ -129,11 +130,14 @@ def show(
     count = _processes(pictures, work) if threads == 1 else 1
     if work > WORTH_IT:
         what = f"{pictures} picture{'s' if pictures > 1 else ''} of {shown.steps} steps"
+        what += " in bfloat16" if shown.arithmetic == "bfloat16" else ""
         typer.echo(f"atlas: making {what}{f', in {count} processes' if count > 1 else ''}", err=True)
     made = showing.share(asked.channels, count)
-    remark = f"made with {threads} threads, which round otherwise than a build" if threads > 1 else ""
+    remarks = ["computed in bfloat16"] if shown.arithmetic == "bfloat16" else []
+    remarks += [f"made with {threads} threads, which round otherwise than a build"] if threads > 1 else []
+    remark = ", ".join(remarks)
     (animation if moves else grid)(made, output, remark)
-    if remark:
+    if threads > 1:
         typer.echo(f"atlas: {output}: {remark}", err=True)
     for one in made:
         if one.state == "dead":

@@ -47,6 +47,7 @@ def plan(
     seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
     if as_json:
         said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
+        said["arithmetic"] = prepared.arithmetic
         why = {"made_anew": {"pictures": anew.pictures, "reasons": anew.reasons}} if anew else {}
         typer.echo(json.dumps(said | why | {"groups": rows}))
         return
@@ -56,6 +57,9 @@ def plan(
     by = "at the speed of the last build" if measured else "at a guess"
     about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
     typer.echo(f"\n{total}{about}")
+    if prepared.arithmetic == "bfloat16":
+        held = "as its pictures are" if prepared.before else "which this machine has"
+        typer.echo(f"recipes that name no arithmetic are computed in bfloat16, {held}")
     if anew:
         typer.echo(anew.sentence)
 

@@ -12,7 +12,8 @@ class Prepared:
     """A checked request with its plan and what the store has of it.
 
     ``file`` is the name of the configuration's file; ``whole`` is the plan that ``plan`` is a part of; ``unstudied``
-    what can be found out of its layers and is not in the store.
+    what can be found out of its layers and is not in the store; ``before`` the record of the atlas's last build, None
+    of a first one; ``arithmetic`` what ``auto`` means for it.
     """
 
     file: str
@@ -23,6 +24,8 @@ class Prepared:
     build: Any
     outcome: Any
     unstudied: Any
+    before: Any
+    arithmetic: str
 
     def record(self) -> dict[str, Any]:
         """The record of the atlas as it stands."""
@@ -42,10 +45,8 @@ class Prepared:
     def anew(self) -> Any:
         """What the last build of this atlas had and this one renders again, and why; None where nothing is."""
         from atlas.engine.anew import made_anew
-        from atlas.engine.record import kept_record
 
-        before = kept_record(self.store, self.record(), self.request.output) if self.missing else None
-        return made_anew(before, self.weights.digest, self.plan, self.outcome)
+        return made_anew(self.before if self.missing else None, self.weights.digest, self.plan, self.outcome)
 
     @property
     def store(self) -> Any:
@@ -83,8 +84,13 @@ class Prepared:
         return replace(self, plan=plan, outcome=self.outcome.of(plan))
 
 
-def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
-    """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known."""
+def prepare(config: str, given: dict[str, Any], limit: int | None, alone: bool = True) -> Prepared:
+    """Read the configuration, plan, and look into the store. No TensorFlow for a network that is known.
+
+    ``alone`` says that no other machine makes a part of the atlas.
+    """
+    from atlas.engine.arithmetic import chosen
+    from atlas.engine.record import kept_record, named
     from atlas.engine.run import Build, look_up, to_study
     from atlas.networks.answers import catalog
     from atlas.networks.weights import locate
@@ -94,9 +100,16 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
 
     path = options.find_config(config)
     request = load_request(path, given, catalog(), limit)
-    found = locate(request.ref)
-    plan = make_plan(request, found.digest)
-    store = Store(request.store)
+    found, store = locate(request.ref), Store(request.store)
+    before = kept_record(store, named(request), request.output)
+    in_float32 = request.computed("fast")
+    plan = make_plan(in_float32, found.digest)
+    outcome = look_up(plan, store, request.record)
+    arithmetic = chosen(request, before, lambda: bool(outcome.done), alone)
+    request = request.computed(arithmetic)
+    if request != in_float32:
+        plan = make_plan(request, found.digest)
+        outcome = look_up(plan, store, request.record)
     probing = _probing(request, found.digest) if request.probes else None
     photos = _photos(request, probing.identity) if probing else None
     classes = request.facts.classifier
@@ -112,8 +125,8 @@ def prepare(config: str, given: dict[str, Any], limit: int | None) -> Prepared:
         classes.name if classes else None,
         _theirs(request) if request.compare else None,
     )
-    outcome = look_up(plan, store, request.record)
-    return Prepared(path.name, request, found, plan, plan, build, outcome, to_study(plan, outcome, build))
+    unstudied = to_study(plan, outcome, build)
+    return Prepared(path.name, request, found, plan, plan, build, outcome, unstudied, before, arithmetic)
 
 
 def _probing(request: Any, weights_digest: str) -> Any:
@@ -172,17 +185,21 @@ def called(request: Any) -> list[tuple[Any, Any]]:
 def render(prepared: Prepared, watch: Observer) -> bool:
     """Make what is missing; whether all of it was tried, and Ctrl-C did not end it before."""
     from atlas.cli.progress import Row
+    from atlas.engine.arithmetic import check_native
     from atlas.engine.dispatch import Interrupts
+    from atlas.engine.record import keep_record
     from atlas.engine.run import run
     from atlas.networks.weights import ensure
 
     request = prepared.request
+    missing = [(group, count) for group in prepared.plan.groups if (count := len(prepared.outcome.missing(group)))]
+    in_16_bits = [group.recipe_name for group, _ in missing if group.recipe.arithmetic == "bfloat16"]
+    check_native(request.compute, list(dict.fromkeys(in_16_bits)))
     ensure(request.ref)  # before any worker starts: a download, or one clear sentence
-    rows = [
-        Row(group.layer.name, group.recipe_name, count, group.flop)
-        for group in prepared.plan.groups
-        if (count := len(prepared.outcome.missing(group)))
-    ]
+    if in_16_bits and prepared.before is None:  # what was chosen is held from the first picture on
+        watch.say("computed in bfloat16, which this machine has; arithmetic: fast in a recipe names 32 bits")
+        keep_record(prepared.store, prepared.record(), request.output)
+    rows = [Row(group.layer.name, group.recipe_name, count, group.flop) for group, count in missing]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
     with watch.rendering(rows), interrupts.heard():
         run(

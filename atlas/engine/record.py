@@ -36,17 +36,8 @@ def atlas_record(
         groups.setdefault(group.layer.name, []).append(group)
     return {
         "schema": SCHEMA,
-        "name": request.name,
-        "title": request.title,
+        **named(request),
         "kernel": KERNEL,
-        "network": {
-            "id": facts.id,
-            "title": facts.title,
-            "size": facts.size,
-            "paper": facts.paper,
-            "note": facts.note,
-            "asked": _asked(request.ref),
-        },
         "weights": weights,
         "site": _site(request.website),
         "recipes": list(request.layers[0].recipes) if request.layers else [],
@@ -62,8 +53,25 @@ def atlas_record(
     }
 
 
+def named(request: Request) -> dict[str, Any]:
+    """What of a record says which atlas it is of."""
+    facts = request.facts
+    network = {
+        "id": facts.id,
+        "title": facts.title,
+        "size": facts.size,
+        "paper": facts.paper,
+        "note": facts.note,
+        "asked": _asked(request.ref),
+    }
+    return {"name": request.name, "title": request.title, "network": network}
+
+
 def kept_record(store: Store, record: dict[str, Any], output: Path) -> dict[str, Any] | None:
-    """The record that ``keep_record`` would replace: of the last build of this atlas, None where there is none."""
+    """The record that ``keep_record`` would replace: of the last build of this atlas, None where there is none.
+
+    Of ``record`` only what ``named`` gives is read.
+    """
     return _own(store, record, output)[1]
 
 

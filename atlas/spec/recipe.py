@@ -66,7 +66,8 @@ class Recipe(Frozen):
     picture's edge when a transform looks there: the picture ``reflect``ed, its other side (``wrap``), or ``grey``.
     ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the picture scaled to [-1,
     1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values become 8 bits.
-    ``arithmetic`` is how the network is computed: ``fast`` leaves out what the picture does not need and fuses what it
+    ``arithmetic`` is how the network is computed: ``auto`` is settled before anything is made, see ``computed``, and is
+    ``fast`` where nobody did; ``fast`` leaves out what the picture does not need and fuses what it
     can; ``bfloat16`` is ``fast`` with the network's values in 16 bits, but neither the picture nor what is measured of
     it; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
     as TensorFlow itself puts it into 16 bits; ``xla`` is ``fast`` compiled by XLA.
@@ -89,7 +90,7 @@ class Recipe(Frozen):
     fill: Literal["reflect", "wrap", "grey"] = "wrap"
     input: Literal["own", "signed"] = "own"
     rounding: Literal["nearest", "down"] = "nearest"
-    arithmetic: Literal["fast", "plain", "bfloat16", "mixed", "xla"] = "fast"
+    arithmetic: Literal["auto", "fast", "bfloat16", "plain", "mixed", "xla"] = "auto"
 
     @property
     def terms(self) -> tuple[Objective, ...]:
@@ -174,13 +175,17 @@ class Recipe(Frozen):
         start = self.start if self.start in STARTS else renamed(self.start)
         return self.model_copy(update={"start": start, "objective": objective})
 
+    def computed(self, arithmetic: str) -> "Recipe":
+        """The recipe where ``auto`` means ``arithmetic``; one that names another stays."""
+        return self.model_copy(update={"arithmetic": arithmetic}) if self.arithmetic == "auto" else self
+
     @property
     def pixels(self) -> dict[str, Any]:
         """The recipe as plain data, without the name it was derived from: what the key is made of.
 
         What keys of before did not know is left out where it means what was done before.
         """
-        found = self.model_dump(mode="json", exclude={"base"})
+        found = self.computed("fast").model_dump(mode="json", exclude={"base"})
         if found["parameterization"].get("saturation") == 1:
             del found["parameterization"]["saturation"]
         for one in found["transforms"]:

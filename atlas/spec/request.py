@@ -1,7 +1,7 @@
 """A configuration that was checked against its network: everything a plan needs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from atlas.errors import NetworkError
@@ -71,6 +71,14 @@ class Request:
     output: Path
     website: Website
     class_names: tuple[str, ...] | None
+
+    def computed(self, arithmetic: str) -> "Request":
+        """The same where ``arithmetic: auto`` of its recipes means ``arithmetic``."""
+        layers = [
+            replace(layer, recipes={name: one.computed(arithmetic) for name, one in layer.recipes.items()})
+            for layer in self.layers
+        ]
+        return replace(self, layers=tuple(layers))
 
     def only(self, name: str) -> LayerRequest:
         """The one layer that was asked for by its ``name``. Raises NetworkError when that is a pattern."""
