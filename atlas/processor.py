@@ -12,6 +12,7 @@ AMPERE = (8, 0)  # the compute capability of the first GPUs with bfloat16
 VARIABLE = "ATLAS_ARITHMETIC"
 CPUINFO = Path("/proc/cpuinfo")
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+NO_BFLOAT16 = "bfloat16: expected a processor with avx512_bf16 or amx_bf16, or a GPU from Ampere on, found neither"
 
 
 @functools.cache
@@ -25,25 +26,30 @@ def has_bfloat16() -> bool:
     return flags is not None and not BFLOAT16.isdisjoint(flags[1].split())
 
 
-def usual(native: bool) -> str:
-    """What ``arithmetic: auto`` means where nothing was chosen before: ``bfloat16`` where that is ``native``.
+def computes_bfloat16() -> bool:
+    """Whether this process computes bfloat16 natively: on its GPUs, or where it has none on the processor."""
+    import tensorflow as tf
 
-    The variable ATLAS_ARITHMETIC has the last word. Raises AtlasError where it names neither ``fast`` nor ``bfloat16``.
+    gpus = tf.config.get_visible_devices("GPU")
+    able = [tf.config.experimental.get_device_details(one).get("compute_capability", (0, 0)) >= AMPERE for one in gpus]
+    return all(able) if gpus else has_bfloat16() and has_onednn()
+
+
+def check_bfloat16() -> None:
+    """Raise AtlasError where this process does not compute bfloat16 natively: there it takes many times as long."""
+    if not computes_bfloat16():
+        if has_bfloat16() and not has_onednn():
+            raise AtlasError("arithmetic: bfloat16: expected TensorFlow with oneDNN, received it started without")
+        raise AtlasError(f"arithmetic: {NO_BFLOAT16}; compute on such a machine, or take arithmetic: fast")
+
+
+def usual(native: bool) -> str:
+    """What ``arithmetic: auto`` means on a machine, for who makes one picture and for an atlas that has none yet.
+
+    That is what the variable ATLAS_ARITHMETIC names, else ``bfloat16`` where it is ``native``, else ``fast``. Raises
+    AtlasError where the variable names neither.
     """
     named = os.environ.get(VARIABLE, "")
     if named not in ("", "fast", "bfloat16"):
         raise AtlasError(f"{VARIABLE}: expected fast or bfloat16, received {named!r:.60}")
     return named or ("bfloat16" if native else "fast")
-
-
-def check_bfloat16() -> None:
-    """Raise AtlasError where this process does not compute bfloat16 natively: there it takes many times as long."""
-    import tensorflow as tf
-
-    gpus = tf.config.get_visible_devices("GPU")
-    able = [tf.config.experimental.get_device_details(one).get("compute_capability", (0, 0)) >= AMPERE for one in gpus]
-    if not (all(able) if gpus else has_bfloat16() and has_onednn()):
-        raise AtlasError(
-            "arithmetic: bfloat16: expected a processor with avx512_bf16 or amx_bf16, or a GPU from Ampere on, found "
-            "neither; build on such a machine, or take arithmetic: fast"
-        )

@@ -43,5 +43,5 @@ def test_where_there_is_none_it_is_one_sentence(toy_ref, tmp_path: Path, monkeyp
     from atlas.spec.recipe import Recipe
 
     monkeypatch.setattr(processor, "CPUINFO", tmp_path / "nothing")
-    with pytest.raises(AtlasError, match="found neither; build on such a machine, or take arithmetic: fast"):
+    with pytest.raises(AtlasError, match="found neither; compute on such a machine, or take arithmetic: fast"):
         Kernel(load(toy_ref), "both", Recipe(size=32, steps=2, arithmetic="bfloat16"))

@@ -9,8 +9,7 @@ from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
 from atlas.ascent.render import Rendering, renderings
 from atlas.errors import AtlasError
-from atlas.processor import has_bfloat16, usual
-from atlas.runtime import has_onednn
+from atlas.processor import computes_bfloat16, usual
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +71,7 @@ def maximize(
     every = whole(frame_every, "frame_every")
     given = {"weights": weights, "preprocessing": preprocessing, "classes": classes}
     asked = ask_layer(network, layer, channels, {"base": recipe, **changes}, **given)
-    shown = asked.layer.recipes[RECIPE].computed(usual(has_bfloat16() and has_onednn()))
+    shown = asked.layer.recipes[RECIPE].computed(usual(computes_bfloat16()))
     if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
     made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every, kernel)

@@ -84,13 +84,14 @@ class Stage:
     and neither again; ``traces`` counts.
     """
 
-    def __init__(self, cut: Cut, recipe: Recipe, size: int, frame_every: int):
-        self.cut, self.recipe, self.frame_every = cut, recipe, frame_every
+    def __init__(self, cut: Cut, exact: Cut, recipe: Recipe, size: int, frame_every: int):
+        """Steps go through ``cut``; finished pictures are measured in float32, by ``exact``."""
+        self.exact, self.recipe, self.frame_every = exact, recipe, frame_every
         self.picture: Picture = parameterization(recipe, size, cut.graph.shape[2] == 1)
         self.signed = recipe.input == "signed"
         self.traces = 0
         self._photos = [self._ranged(tf.constant(photo(Path(path), size)[None])) for path in recipe.photos]
-        self._seen = self._network(self.cut)
+        self._seen = self._network(cut)
         number, shape = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *self.picture.shape], tf.float32)
         memory = (shape,) * optimizers.memories(recipe.optimizer)
         best = (shape, tf.TensorSpec([None], tf.float32)) if recipe.keep == "best" else ()
@@ -239,7 +240,7 @@ class Stage:
     def _measured(self, channels: Any, pictures: Any) -> tuple[Any, Any, Any]:
         self.traces += 1
         plain = tf.cast(pictures, tf.float32) / 255.0
-        looked = self._network(self.cut.in_float32)(self._ranged(plain), channels, *self._beside(channels))
+        looked = self._network(self.exact)(self._ranged(plain), channels, *self._beside(channels))
         return looked.score, tf.reduce_max(looked.field, axis=[1, 2]), looked.field
 
     def _ranged(self, picture: Any) -> Any:
@@ -269,13 +270,18 @@ class Kernel:
         """
         if recipe.arithmetic == "bfloat16":
             check_bfloat16()
-        cut = network.cut(layer, recipe)
         self._network = network
-        self.cut = cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
+        self.cut = exact = self._cut(layer, recipe)
+        if recipe.arithmetic == "bfloat16":
+            exact = self._cut(layer, recipe.model_copy(update={"arithmetic": "fast"}))
         self.recipe = recipe
         self.frame_every = frame_every
         self.smallest_batch = 1 if recipe.arithmetic == "plain" else self.cut.smallest_batch
-        self.stages = [Stage(self.cut, recipe, size, frame_every) for size in octave_sizes(recipe)]
+        self.stages = [Stage(self.cut, exact, recipe, size, frame_every) for size in octave_sizes(recipe)]
+
+    def _cut(self, layer: str, recipe: Recipe) -> Cut:
+        cut = self._network.cut(layer, recipe)
+        return cut if recipe.input == "own" else replace(cut, preprocessing=AS_IT_IS)
 
     @functools.cached_property
     def last_resort(self) -> "Kernel | None":

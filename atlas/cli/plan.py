@@ -38,6 +38,7 @@ def plan(
                 "recipe": group.recipe_name,
                 "size": group.recipe.size,
                 "steps": group.recipe.steps,
+                "arithmetic": group.recipe.arithmetic,
                 "channels": len(group.jobs),
                 "cached": len(group.jobs) - missing,
                 "seconds": group.flop * missing / (speed * count),
@@ -47,19 +48,18 @@ def plan(
     seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
     if as_json:
         said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
-        said["arithmetic"] = prepared.arithmetic
         why = {"made_anew": {"pictures": anew.pictures, "reasons": anew.reasons}} if anew else {}
         typer.echo(json.dumps(said | why | {"groups": rows}))
         return
+    recipes = {str(row["recipe"]): row["arithmetic"] for row in rows}
     columns = ("layer", "recipe", "size", "steps", "channels", "cached")
     tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
     total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {missing:,} to render"
     by = "at the speed of the last build" if measured else "at a guess"
     about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
     typer.echo(f"\n{total}{about}")
-    if prepared.arithmetic == "bfloat16":
-        held = "as its pictures are" if prepared.before else "which this machine has"
-        typer.echo(f"recipes that name no arithmetic are computed in bfloat16, {held}")
+    if in_16_bits := [name for name, one in recipes.items() if one == "bfloat16"]:
+        typer.echo(f"computed in bfloat16 (16 bits): {', '.join(in_16_bits)}")
     if anew:
         typer.echo(anew.sentence)
 

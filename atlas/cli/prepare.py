@@ -11,12 +11,13 @@ from atlas.cli.progress import Observer
 class Prepared:
     """A checked request with its plan and what the store has of it.
 
-    ``file`` is the name of the configuration's file; ``whole`` is the plan that ``plan`` is a part of; ``unstudied``
-    what can be found out of its layers and is not in the store; ``before`` the record of the atlas's last build, None
-    of a first one; ``arithmetic`` what ``auto`` means for it.
+    ``file`` is the name of the configuration's file; ``asked`` the request as it stands there, and in ``request`` it is
+    settled what ``arithmetic: auto`` means. ``whole`` is the plan that ``plan`` is a part of; ``unstudied`` what can be
+    found out of its layers and is not in the store; ``before`` the record of the atlas's last build, None of a first.
     """
 
     file: str
+    asked: Any
     request: Any
     weights: Any
     plan: Any
@@ -25,10 +26,10 @@ class Prepared:
     outcome: Any
     unstudied: Any
     before: Any
-    arithmetic: str
 
     def record(self) -> dict[str, Any]:
         """The record of the atlas as it stands."""
+        from atlas.engine.arithmetic import ARITHMETIC
         from atlas.engine.record import atlas_record
 
         found = self.weights
@@ -39,7 +40,21 @@ class Prepared:
             "licence": found.licence,
             "seed": self.request.ref.seed,
         }
-        return atlas_record(self.request, weights, self.plan, self.outcome, self.build.photos)
+        found = atlas_record(self.request, weights, self.plan, self.outcome, self.build.photos)
+        return found | ({ARITHMETIC: "bfloat16"} if self.takes_16_bits else {})
+
+    @property
+    def takes_16_bits(self) -> bool:
+        """Whether recipes that name no arithmetic are computed in bfloat16."""
+        return bool(self.asked.computed("bfloat16") == self.request != self.asked.computed("fast"))
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of all pictures, whatever ``arithmetic: auto`` means."""
+        from atlas.spec.plan import make_plan
+
+        plans = (make_plan(self.asked.computed(one), self.weights.digest) for one in ("fast", "bfloat16"))
+        return {job.key for plan in plans for _, job in plan.jobs()}
 
     @property
     def anew(self) -> Any:
@@ -102,14 +117,14 @@ def prepare(config: str, given: dict[str, Any], limit: int | None, alone: bool =
     request = load_request(path, given, catalog(), limit)
     found, store = locate(request.ref), Store(request.store)
     before = kept_record(store, named(request), request.output)
-    in_float32 = request.computed("fast")
-    plan = make_plan(in_float32, found.digest)
-    outcome = look_up(plan, store, request.record)
-    arithmetic = chosen(request, before, lambda: bool(outcome.done), alone)
-    request = request.computed(arithmetic)
-    if request != in_float32:
-        plan = make_plan(request, found.digest)
-        outcome = look_up(plan, store, request.record)
+
+    def looked_up(arithmetic: str) -> tuple[Any, Any]:
+        plan = make_plan(request.computed(arithmetic), found.digest)
+        return plan, look_up(plan, store, request.record)
+
+    arithmetic = chosen(request, before, lambda one: bool(looked_up(one)[1].done), alone)
+    plan, outcome = looked_up(arithmetic)
+    asked, request = request, request.computed(arithmetic)
     probing = _probing(request, found.digest) if request.probes else None
     photos = _photos(request, probing.identity) if probing else None
     classes = request.facts.classifier
@@ -126,7 +141,7 @@ def prepare(config: str, given: dict[str, Any], limit: int | None, alone: bool =
         _theirs(request) if request.compare else None,
     )
     unstudied = to_study(plan, outcome, build)
-    return Prepared(path.name, request, found, plan, plan, build, outcome, unstudied, before, arithmetic)
+    return Prepared(path.name, asked, request, found, plan, plan, build, outcome, unstudied, before)
 
 
 def _probing(request: Any, weights_digest: str) -> Any:
@@ -196,8 +211,8 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     in_16_bits = [group.recipe_name for group, _ in missing if group.recipe.arithmetic == "bfloat16"]
     check_native(request.compute, list(dict.fromkeys(in_16_bits)))
     ensure(request.ref)  # before any worker starts: a download, or one clear sentence
-    if in_16_bits and prepared.before is None:  # what was chosen is held from the first picture on
-        watch.say("computed in bfloat16, which this machine has; arithmetic: fast in a recipe names 32 bits")
+    if missing and prepared.before is None and prepared.takes_16_bits:  # held from the first picture on
+        watch.say("pictures are computed in bfloat16 (16 bits); for 32 bits write arithmetic: fast into the recipe")
         keep_record(prepared.store, prepared.record(), request.output)
     rows = [Row(group.layer.name, group.recipe_name, count, group.flop) for group, count in missing]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))

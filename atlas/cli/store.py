@@ -98,7 +98,7 @@ def prune(
             f"{place.address}: expected a store that nobody uses, received one that {said['atlas']} on {said['host']} "
             f"(process {said['process']}) is building on; wait until it is done"
         )
-    needed = {job.key for one in prepared for _, job in one.plan.jobs()}
+    needed = {key for one in prepared for key in one.keys}
     needed |= {key for one in prepared for key in one.studied}
     found = list(unneeded(place, needed, time.time()))
     total = f"{len(found):,} entries, {_size(sum(one.size for one in found))}"

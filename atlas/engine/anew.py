@@ -63,7 +63,7 @@ def _reasons(before: Mapping[str, Any], weights: str, group: Group, was: Mapping
 def _in_full(was: Mapping[str, Any]) -> Mapping[str, Any]:
     """A recipe of a record with what recipes did not have then, at what it means now; as it is where it is none now."""
     try:
-        return Recipe.model_validate_json(json.dumps(was)).shown
+        return Recipe.model_validate_json(json.dumps(was)).computed("fast").shown
     except ValueError:
         return was
 

@@ -14,7 +14,8 @@ from atlas.spec.recipe import Recipe
 class Showing:
     """What is to be shown: a layer of a network under a recipe, a frame kept every so many steps, 0 for none.
 
-    ``threads`` is how many TensorFlow has; with one the pictures have the same bytes as a build's.
+    ``threads`` is how many TensorFlow has; with one the pictures have the same bytes as a build's in the same
+    arithmetic.
     """
 
     ref: NetworkRef

@@ -1,81 +1,91 @@
-"""Layers of Keras's in 16 bits: each computes in the type of what it is given."""
+"""A network in 16 bits: the same graph, whose values are bfloat16 from its input to its last layer."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from atlas.networks.fuse import Convolution
+from atlas.networks.graph import Graph, Node
+
 Call = Callable[[Sequence[Any]], Any]
+CHEAP = {
+    "",
+    "relu",
+    "leaky_relu",
+}  # activation functions that 16 bits make faster; roots and exponentials take twice as long
+BY_CHANNEL = {"DepthwiseConv2D", "SeparableConv2D", "DepthwiseConv1D", "SeparableConv1D"}
 
 
-def as_given(layer: Any, call: Call) -> Call:
-    """``call`` of a layer or operation, which where it is given bfloat16 gives bfloat16.
+def in_sixteen_bits(graph: Graph) -> Graph:
+    """The graph for an input of bfloat16. Its weights are cast now where they are arrays, else as they are read.
 
-    Keras's own layers then compute as under its policy ``mixed_bfloat16``: roots in float32 inside, weights cast as
-    they are read. A batch norm, which would turn all of its values into float32 and back, is a factor and an offset.
-    Layers of a user's own, whose code may know of one type only, compute in float32, and so do strided convolutions of
-    each channel, whose gradient the convolution library has in float32 alone.
+    Layers of Keras's compute as under its policy ``mixed_bfloat16``. A batch norm, which would turn all of its values
+    into float32 and back, is a factor and an offset. What is slower in 16 bits is computed in float32, its result cast,
+    and so is what may know of one type only: layers of a user's own, and quantised ones.
     """
-    if not type(layer).__module__.startswith("keras.") or _is_strided_depthwise(layer):
-        return in_float32(call)
+    return replace(graph, nodes=tuple(replace(node, call=_call(node)) for node in graph.nodes), dtype="bfloat16")
+
+
+def _call(node: Node) -> Call:
+    if isinstance(node.call, Convolution):
+        grouped = node.call.groups > 1 and node.call.strides != (1, 1)  # whose gradient oneDNN has in float32 alone
+        return _in_float32(node.call) if grouped else replace(node.call, dtype="bfloat16")
+    short = _short(node)
 
     def called(parents: Sequence[Any]) -> Any:
-        import tensorflow as tf
-
-        if not any(one.dtype == tf.bfloat16 for one in parents):
-            return call(parents)
-        if type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, len(parents[0].shape) - 1):
-            factor, offset = _of_norm(layer)
-            return parents[0] * tf.cast(factor, tf.bfloat16) + tf.cast(offset, tf.bfloat16)
-        return _cast(_in_sixteen_bits(layer, call, parents), tf.float32, tf.bfloat16)
+        is_short = any(
+            one.dtype == "bfloat16" for one in parents
+        )  # a channel that is measured is float32, and stays so
+        return (short if is_short else node.call)(parents)
 
     return called
 
 
-def in_float32(call: Call) -> Call:
-    """``call``, which takes and gives bfloat16 where it is given that, and computes in float32 all the same.
-
-    For what is slower in 16 bits: roots and exponentials take twice as long and more.
-    """
-
-    def called(parents: Sequence[Any]) -> Any:
-        import tensorflow as tf
-
-        if not any(one.dtype == tf.bfloat16 for one in parents):
-            return call(parents)
-        return _cast(call(_cast(parents, tf.bfloat16, tf.float32)), tf.float32, tf.bfloat16)
-
-    return called
-
-
-def _is_strided_depthwise(layer: Any) -> bool:
-    return type(layer).__name__ in ("DepthwiseConv2D", "SeparableConv2D") and tuple(layer.strides) != (1, 1)
+def _short(node: Node) -> Call:
+    """What a node computes of values in bfloat16."""
+    layer, call = node.layer, node.call
+    if node.function not in CHEAP or not type(layer).__module__.startswith("keras."):
+        return _in_float32(call)
+    strided = node.kind in BY_CHANNEL and any(step != 1 for step in layer.strides)
+    if strided or getattr(layer, "quantization_mode", None):
+        return _in_float32(call)
+    if node.kind == "BatchNormalization" and node.joins_channels and layer.compute_dtype == "float32":
+        return lambda parents: _normed(layer, parents[0])
+    if getattr(layer, "compute_dtype", "") != "float32":  # an operation without weights, or another policy
+        return lambda parents: _cast(call(parents), "bfloat16")
+    return lambda parents: _cast(_as_mixed(layer, call, parents), "bfloat16")
 
 
-def _cast(values: Any, before: Any, after: Any) -> Any:
-    """Tensors, one or several, with those of one type in another."""
+def _in_float32(call: Call) -> Call:
+    return lambda parents: _cast(call(_cast(parents, "float32")), "bfloat16")
+
+
+def _cast(values: Any, dtype: str) -> Any:
+    """Tensors, one or several, those of real numbers in a ``dtype``."""
     import tensorflow as tf
 
     if isinstance(values, list | tuple):
-        return [_cast(one, before, after) for one in values]
-    return tf.cast(values, after) if values.dtype == before else values
+        return [_cast(one, dtype) for one in values]
+    return tf.cast(values, dtype) if values.dtype.is_floating else values
 
 
-def _of_norm(layer: Any) -> tuple[Any, Any]:
-    """The factor and the offset ``(channels,) float32`` that a batch norm is at inference."""
+def _normed(layer: Any, given: Any) -> Any:
+    """What a batch norm makes of values ``(n, h, w, channels) bfloat16`` at inference."""
     import tensorflow as tf
 
     factor = tf.math.rsqrt(layer.moving_variance + layer.epsilon)
     factor = factor * layer.gamma if layer.scale else factor
     offset = -layer.moving_mean * factor
-    return factor, offset + layer.beta if layer.center else offset
+    offset = offset + layer.beta if layer.center else offset
+    return given * tf.cast(factor, given.dtype) + tf.cast(offset, given.dtype)
 
 
-def _in_sixteen_bits(layer: Any, call: Call, parents: Sequence[Any]) -> Any:
+def _as_mixed(layer: Any, call: Call, parents: Sequence[Any]) -> Any:
+    """What a layer makes under the policy ``mixed_bfloat16``; past Keras's attribute tracking, which may be locked."""
     import keras
 
-    kept = getattr(layer, "_dtype_policy", None)
-    if kept is None or kept.compute_dtype != "float32":  # an operation without weights, or a layer with a mind
-        return call(parents)
-    object.__setattr__(layer, "_dtype_policy", keras.DTypePolicy("mixed_bfloat16"))  # past its attribute tracking
+    kept = layer._dtype_policy
+    object.__setattr__(layer, "_dtype_policy", keras.DTypePolicy("mixed_bfloat16"))
     try:
         return call(parents)
     finally:

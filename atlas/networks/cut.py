@@ -47,7 +47,7 @@ class Cut:
     """A network from pictures to one layer, the first of its ``sights``, and to others that are looked at as well.
 
     ``classes`` are the logits of its classifier, None where it has none. ``size`` is the (h, w) that pictures are
-    resized to, or None. ``dtype`` is the type that it computes in, float32 or bfloat16; what comes out is float32.
+    resized to, or None. Whatever type its graph takes, pictures are float32, and so is what comes out.
     """
 
     sights: tuple[Sight, ...]
@@ -55,7 +55,6 @@ class Cut:
     graph: Graph
     size: tuple[int, int] | None = None
     classes: Sight | None = None
-    dtype: str = "float32"
 
     @property
     def layer(self) -> str:
@@ -79,11 +78,6 @@ class Cut:
         nodes = [self.graph.nodes[index] for index in self.graph.needed([sight.value for sight in sights])]
         return 2 if all(node.relu or node.kind in EXACT for node in nodes) else 8
 
-    @property
-    def in_float32(self) -> "Cut":
-        """The same, computed in float32."""
-        return replace(self, dtype="float32")
-
     def sight(self, layer: str | None) -> Sight:
         """The sight of a layer, the main one for None."""
         return self.main if layer is None else next(sight for sight in self.sights if sight.layer == layer)
@@ -100,7 +94,7 @@ class Cut:
 
         given = preprocess(picture, self.preprocessing, self.graph.shape[2])
         given = given if self.graph.whole is None else rounded(given, self.graph.whole)
-        return Seen(self.graph, tf.cast(given, self.dtype))
+        return Seen(self.graph, tf.cast(given, self.graph.dtype))
 
     def pre(self, picture: Any) -> Any:
         """The main layer's pre-activation for pictures ``(n, h, w, 3)``: ``(n, h', w', channels) float32``."""
@@ -135,7 +129,7 @@ def channel(seen: Seen, sight: Sight, channels: Any) -> Any:
 
     if len(seen.graph.shape_of(sight.value)) == 2:
         return tf.gather(whole(seen, sight), channels, axis=3, batch_dims=1)
-    return seen.channel(sight.value, channels)
+    return tf.cast(seen.channel(sight.value, channels), tf.float32)
 
 
 def cut(

@@ -26,8 +26,8 @@ class Convolution:
     """A convolution: ``kernel (kh, kw, given, made) float32``, ``bias (made,)``, ``padding`` SAME or VALID.
 
     In ``groups``, each turns its own share of the channels into an equal share of those made; then ``given`` is the
-    depth of one share. ``pool`` is an average over neighbours that comes behind it. What it takes, float32 or bfloat16,
-    is the type that it computes in.
+    depth of one share. ``pool`` is an average over neighbours that comes behind it. ``dtype`` is the type that it
+    computes in, float32 or bfloat16, whatever it is given.
     """
 
     kernel: np.ndarray
@@ -37,12 +37,13 @@ class Convolution:
     dilations: tuple[int, int]
     pool: Callable[[Sequence[Any]], Any] | None = None
     groups: int = 1
+    dtype: str = "float32"
 
     def __call__(self, parents: Any) -> Any:
         """The convolution of ``(n, h, w, depth)``: ``(n, h', w', made)``."""
         import tensorflow as tf
 
-        given = parents[0]
+        given = tf.cast(parents[0], self.dtype)
         few = self.groups == 1 and given.shape[3] <= FEW and self.dilations == (1, 1)
         few = few and None not in given.shape[1:3]
         made = self._of_few(given) if few else self._convolved(given)
@@ -50,21 +51,19 @@ class Convolution:
         return self.pool([made]) if self.pool else made
 
     @functools.cached_property
-    def _kernel(self) -> "_Held":
-        return _Held(self.kernel)
+    def _kernel(self) -> Any:
+        return _held(self.kernel, self.dtype)
 
     @functools.cached_property
-    def _by_channel(self) -> "_Held":
+    def _by_channel(self) -> Any:
         """The kernel of each channel that is made, ``(made, given, taps)``."""
         height, width, depth, made = self.kernel.shape
-        return _Held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
+        return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width), self.dtype)
 
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
 
-        groups, kernel = self.groups, self._kernel.of(given.dtype)
-        if groups > 1 and self.strides != (1, 1) and given.dtype == tf.bfloat16:  # no gradient in oneDNN but float32's
-            return tf.cast(self._convolved(tf.cast(given, tf.float32)), tf.bfloat16)
+        groups, kernel = self.groups, self._kernel
         convolve = functools.partial(tf.nn.conv2d, strides=self.strides, padding=self.padding, dilations=self.dilations)
         height, width, depth, made = self.kernel.shape
         if groups > 1 == depth and len(set(self.strides)) == 1:
@@ -110,8 +109,8 @@ class Convolution:
         import tensorflow as tf
 
         height, width, depth, made = self.kernel.shape
-        taps, groups = height * width, self.groups
-        shape, kernels = tf.shape(given), tf.gather(self._by_channel.of(given.dtype), channels)
+        given, taps, groups = tf.cast(given, self.dtype), height * width, self.groups
+        shape, kernels = tf.shape(given), tf.gather(self._by_channel, channels)
         if groups > 1:
             apart = tf.reshape(given, [*tf.unstack(shape[:3]), groups, depth])
             own = tf.gather(apart, channels // (made // groups), axis=3, batch_dims=1)
@@ -132,24 +131,16 @@ def has_grouped_gradients() -> bool:
     return has_onednn() or bool(tf.config.get_visible_devices("GPU"))
 
 
-class _Held:
-    """An array for graphs, cast once to each type that it is asked for."""
+def _held(array: np.ndarray, dtype: str) -> Any:
+    """An array for graphs in a ``dtype``: one that each makes a constant of, or where it is large one tensor for all of
+    them."""
+    import tensorflow as tf
 
-    def __init__(self, array: np.ndarray):
-        self._array = array
-        self._cast: dict[Any, Any] = {}
-
-    def of(self, dtype: Any) -> Any:
-        """The array in a ``dtype``: one that each graph makes a constant of, or where it is large a tensor
-        that all of them share."""
-        import tensorflow as tf
-
-        dtype = tf.as_dtype(dtype)
-        if dtype not in self._cast:
-            array = self._array.astype(dtype.as_numpy_dtype, copy=False)
-            with tf.init_scope():  # outside of the graph that is being traced
-                self._cast[dtype] = array if array.nbytes < LARGE else tf.constant(array)
-        return self._cast[dtype]
+    array = array.astype(tf.as_dtype(dtype).as_numpy_dtype, copy=False)
+    if array.nbytes < LARGE:
+        return array
+    with tf.init_scope():  # outside of the graph that is being traced
+        return tf.constant(array)
 
 
 class _Reads(NamedTuple):

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from atlas.activations import ELEMENTWISE, RECTIFIERS, SOFTMAXES, SQUASHERS
-from atlas.networks.bfloat16 import as_given, in_float32
 from atlas.networks.rounding import cut_off, limits, passable
 
 Value = tuple[int, int]
@@ -23,7 +22,6 @@ Value = tuple[int, int]
 INPUT: Value = (-1, 0)
 ACTIVATIONS = RECTIFIERS | SQUASHERS | SOFTMAXES
 WITH_ACTIVATION = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense"}
-CHEAP = {"relu", "leaky_relu"}  # activation functions that are faster in 16 bits than in float32
 ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "Softmax": "softmax"}
 
 
@@ -75,7 +73,7 @@ class Graph:
 
     ``shape`` is that of the input, (h, w, c); ``outputs`` are the model's. ``whole`` is the (lowest, highest) number of
     an input of whole numbers, None where the network takes real ones. ``head`` is the output that tells classes, None
-    where none does.
+    where none does. ``dtype`` is the type of real numbers that it takes.
     """
 
     nodes: tuple[Node, ...]
@@ -83,6 +81,7 @@ class Graph:
     outputs: tuple[Value, ...] = (INPUT,)
     whole: tuple[int, int] | None = None
     head: "Head | None" = None
+    dtype: str = "float32"
 
     @property
     def output(self) -> Value:
@@ -311,13 +310,10 @@ def _append(node: Any, name: str, parents: tuple[Value, ...], nodes: list[Node])
     if kind in WITH_ACTIVATION and function != "linear":
         nodes.append(Node("", kind, layer, parents, shapes, _without_activation(layer, call)))
         parents = ((len(nodes) - 1, 0),)
-        activate = _only_activation(layer)
-        activate = activate if function in CHEAP else in_float32(activate)
-        nodes.append(Node(name, "Activation", layer, parents, shapes, activate, function, ceiling))
+        nodes.append(Node(name, "Activation", layer, parents, shapes, _only_activation(layer), function, ceiling))
     elif function == "linear" and kind == "Activation":
         nodes.append(Node(name, "Identity", layer, parents, shapes, call))
     elif function and kind not in WITH_ACTIVATION:
-        call = call if function in CHEAP else in_float32(call)
         nodes.append(Node(name, "Activation", layer, parents, shapes, call, function, ceiling))
     else:
         nodes.append(Node(name, kind, layer, parents, shapes, call))
@@ -358,7 +354,7 @@ def _caller(node: Any) -> Callable[[Sequence[Any]], Any]:
         args, kwargs = arguments.fill_in(dict(zip(keys, parents, strict=True)))
         return layer(*args, **{**kwargs, **inference})
 
-    return as_given(layer, call)
+    return call
 
 
 def _without_activation(layer: Any, call: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:

@@ -1,12 +1,14 @@
 """A network with its weights, ready to be cut: the kernel's door to Keras."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from atlas.errors import NetworkError, WeightsError
 from atlas.networks.architectures import build
+from atlas.networks.bfloat16 import in_sixteen_bits
 from atlas.networks.catalog import facts
 from atlas.networks.cut import Cut, cut
 from atlas.networks.embedded_weights import EMBEDDED
@@ -30,7 +32,7 @@ class Network:
     ``record`` is what Keras tells of it. ``model`` is the Keras model with its weights, without preprocessing: for
     pictures of any size, except NASNet and a user's own, which is as it was saved. ``plain`` is the same as a flat list
     of computations, for any size that these allow, and ``graph`` that with batch norms inside the convolutions before
-    them; cuts run one of the two. With embedded weights all end at the last layer that these reach.
+    them; cuts run one of the two, or ``short``. With embedded weights all end at the last layer that these reach.
     """
 
     ref: NetworkRef
@@ -41,6 +43,11 @@ class Network:
     graph: Graph
     plain: Graph
 
+    @functools.cached_property
+    def short(self) -> Graph:
+        """``graph`` in bfloat16: its arrays are cast once."""
+        return in_sixteen_bits(self.graph)
+
     def cut(self, layer: str, recipe: Recipe | None = None, also: Sequence[str] = ()) -> Cut:
         """The network from pictures to a layer, to what else the recipe's objective looks at, and to other layers.
 
@@ -49,11 +56,11 @@ class Network:
         """
         names = list(dict.fromkeys([layer, *(recipe.layers if recipe else ()), *also]))
         values = [(name, self.value(name)) for name in names]
-        graph = self.plain if recipe and recipe.arithmetic == "plain" else self.graph
+        arithmetic = recipe.arithmetic if recipe else "fast"
+        graph = self.plain if arithmetic == "plain" else self.short if arithmetic == "bfloat16" else self.graph
         graph = with_gradient_through(graph, recipe.through if recipe else 0.0)
         classes = self._logits() if recipe and recipe.looks_at_classes else None
-        found = cut(graph, values, self.facts.preprocessing, self._size(names, classes is not None), classes)
-        return replace(found, dtype="bfloat16") if recipe and recipe.arithmetic == "bfloat16" else found
+        return cut(graph, values, self.facts.preprocessing, self._size(names, classes is not None), classes)
 
     def cuts(self, layers: Sequence[str], side: int) -> list[Cut]:
         """What looks at some layers of pictures of ``side`` px at once: one cut, but for layers that take pictures of

@@ -26,7 +26,7 @@ class Seen:
         return self._values[value]
 
     def channel(self, value: Value, channels: Any) -> Any:
-        """Each image's own channel of a value, ``(n, h, w) float32``, for ``channels (n,) int32``.
+        """Each image's own channel of a value, ``(n, h, w)``, for ``channels (n,) int32``.
 
         The convolutions that make the value are asked for that channel alone; what they see is computed in full.
         """
@@ -38,14 +38,20 @@ class Seen:
             return node.call.channel(self.value(node.parents[0]), channels)
         if node is not None and node.kind in CHANNEL_BY_CHANNEL and len(node.shapes) == 1:
             made = node.call([self.channel(node.parents[0], channels)[..., None]])
-            return tf.cast(made[..., 0], tf.float32)
+            return self._in_32_bits(made)[..., 0]
         if node is not None and node.kind == "Add" and self._of_layer(node):
             shapes = {self.graph.shape_of(parent) for parent in node.parents}
             if len(shapes) == 1:  # else one of them is spread over the others
                 return tf.add_n([self.channel(parent, channels) for parent in node.parents])
         if node is not None and node.kind == "Concatenate" and self._of_layer(node) and node.joins_channels:
             return self._of_branches(node.parents, channels)
-        return tf.cast(tf.gather(self.value(value), channels, axis=3, batch_dims=1), tf.float32)
+        return self._in_32_bits(tf.gather(self.value(value), channels, axis=3, batch_dims=1))
+
+    def _in_32_bits(self, values: Any) -> Any:
+        """What a graph in bfloat16 makes as float32, which its convolutions make of one channel; else as it is."""
+        import tensorflow as tf
+
+        return tf.cast(values, tf.float32) if self.graph.dtype == "bfloat16" else values
 
     @staticmethod
     def _of_layer(node: Node) -> bool:

@@ -66,8 +66,8 @@ class Recipe(Frozen):
     picture's edge when a transform looks there: the picture ``reflect``ed, its other side (``wrap``), or ``grey``.
     ``input`` ``own`` feeds the network through its own preprocessing; ``signed`` feeds it the picture scaled to [-1,
     1], whatever the network was trained on, as the tutorial does. ``rounding`` is how values become 8 bits.
-    ``arithmetic`` is how the network is computed: ``auto`` is settled before anything is made, see ``computed``, and is
-    ``fast`` where nobody did; ``fast`` leaves out what the picture does not need and fuses what it
+    ``arithmetic`` is how the network is computed: ``auto`` is ``bfloat16`` or ``fast``, decided once for each atlas
+    (docs/running.md); ``fast`` leaves out what the picture does not need and fuses what it
     can; ``bfloat16`` is ``fast`` with the network's values in 16 bits, but neither the picture nor what is measured of
     it; ``plain`` takes each layer as it stands, which reproduces the pixels of another program; ``mixed`` is ``fast``
     as TensorFlow itself puts it into 16 bits; ``xla`` is ``fast`` compiled by XLA.

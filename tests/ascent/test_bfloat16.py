@@ -1,7 +1,5 @@
 """Ascents in bfloat16, on processors that compute it natively: the same bytes in every batch, and what they score."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,20 +85,3 @@ def test_pictures_score_in_float32_what_those_of_float32_do(toy_network: Network
     again = measured.measure(np.array([3, 3], np.int32), np.stack([ours.picture] * 2)).score[0]
     assert ours.score["end"] == pytest.approx(float(again), rel=1e-6)
     assert ours.score["end"] == pytest.approx(theirs.score["end"], rel=0.05)
-
-
-def test_a_layer_of_a_user_s_own_computes_in_float32(tmp_path: Path) -> None:
-    from atlas.networks.bfloat16 import as_given
-
-    given = []
-
-    class Own:
-        pass
-
-    def call(parents: list[tf.Tensor]) -> tf.Tensor:
-        given.append(parents[0].dtype)
-        return parents[0] * tf.constant(2.0)  # which fails on bfloat16
-
-    made = as_given(Own(), call)([tf.ones([2, 3], tf.bfloat16)])
-    assert (given, made.dtype) == ([tf.float32], tf.bfloat16)
-    assert as_given(Own(), call)([tf.ones([2, 3])]).dtype == tf.float32
