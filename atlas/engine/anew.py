@@ -46,7 +46,7 @@ def made_anew(before: Mapping[str, Any] | None, weights: str, plan: Plan, outcom
 
 
 def _reasons(before: Mapping[str, Any], weights: str, group: Group, was: Mapping[str, Any]) -> list[str]:
-    now, was = group.recipe.shown, _in_full(was)
+    now, was = group.recipe.computed("fast").shown, _in_full(was)
     changed = [key for key in now if key != "base" and was.get(key) != now[key]]
     found = []
     if changed:

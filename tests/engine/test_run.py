@@ -130,7 +130,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_writes_pages(building, tmp_path, 
     assert first == "atlas: interrupted: what is in flight is finished; once more to stop at once"
     kept = entries(tmp_path)
     assert last == f"atlas: interrupted: {kept} of {PICTURES} pictures are kept; build again to go on"
-    assert made + 1 <= kept <= made + 6  # two batches of two in flight, and one that was just being written
+    assert made <= kept <= made + 6  # two batches of two in flight, or none, and one that was just being written
     assert "not yet rendered" in (tmp_path / "site" / "toy-random" / "both" / "index.html").read_text()
     assert_the_next_build_goes_on(tmp_path, monkeypatch, capfd, undisturbed)
 
