@@ -512,6 +512,7 @@ def test_a_picture_is_drawn_at_two_pixels_of_the_page_to_one_of_its_own_at_most(
             assert (
                 one.tab.evaluate("document.querySelector('.main .picture img').getBoundingClientRect().width") == drawn
             )
+        one.tab.wait_for_function("Array.from(document.images).every((one) => one.naturalWidth)")  # scripts add some
         for width, own in one.tab.evaluate(sizes):
             assert width <= 2 * own + 1
     assert one.faults == []
