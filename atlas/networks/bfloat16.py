@@ -8,11 +8,7 @@ from atlas.networks.fuse import Convolution
 from atlas.networks.graph import Graph, Node
 
 Call = Callable[[Sequence[Any]], Any]
-CHEAP = {
-    "",
-    "relu",
-    "leaky_relu",
-}  # activation functions that 16 bits make faster; roots and exponentials take twice as long
+CHEAP = {"", "relu", "leaky_relu"}  # activation functions that are not slower in 16 bits, as exponentials are
 BY_CHANNEL = {"DepthwiseConv2D", "SeparableConv2D", "DepthwiseConv1D", "SeparableConv1D"}
 
 
@@ -33,10 +29,8 @@ def _call(node: Node) -> Call:
     short = _short(node)
 
     def called(parents: Sequence[Any]) -> Any:
-        is_short = any(
-            one.dtype == "bfloat16" for one in parents
-        )  # a channel that is measured is float32, and stays so
-        return (short if is_short else node.call)(parents)
+        # One channel alone comes in float32, and stays so.
+        return (short if any(one.dtype == "bfloat16" for one in parents) else node.call)(parents)
 
     return called
 

@@ -88,10 +88,10 @@ class Cut:
         Parameters: ``picture`` is ``(n, h, w, 3) float32 in [0, 1]``, of any size, batch and size possibly unknown.
         Preprocessing is inside, once; only what is asked for is computed.
         """
-        if self.size is not None:
-            picture = resize(picture, self.size)
         import tensorflow as tf
 
+        if self.size is not None:
+            picture = resize(picture, self.size)
         given = preprocess(picture, self.preprocessing, self.graph.shape[2])
         given = given if self.graph.whole is None else rounded(given, self.graph.whole)
         return Seen(self.graph, tf.cast(given, self.graph.dtype))
