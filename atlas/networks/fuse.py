@@ -48,7 +48,7 @@ class Convolution:
         few = few and None not in given.shape[1:3]
         made = self._of_few(given) if few else self._convolved(given)
         made = tf.nn.bias_add(made, tf.constant(self.bias, made.dtype))
-        return self.pool([made]) if self.pool else made
+        return tf.cast(self.pool([made]), self.dtype) if self.pool else made
 
     @functools.cached_property
     def _kernel(self) -> Any:

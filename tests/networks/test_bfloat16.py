@@ -67,6 +67,14 @@ def test_a_layer_gives_in_16_bits_what_it_gives_in_32(layer: Any) -> None:
 
 
 @native
+def test_an_average_that_changed_places_with_a_convolution_gives_16_bits() -> None:
+    layers = keras.layers
+    wide, short, graph = both(layers.AveragePooling2D(3, 1, "same"), layers.Conv2D(4, 1))
+    assert graph.nodes[-1].call.pool is not None
+    np.testing.assert_allclose(short, wide, atol=0.03 * np.abs(wide).max())
+
+
+@native
 def test_a_quantised_layer_keeps_its_scales() -> None:
     dense = keras.layers.Dense(5)
     model = keras.Sequential([keras.Input((8, 8, 6)), dense])
