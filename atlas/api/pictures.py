@@ -8,7 +8,9 @@ from typing import Any, SupportsIndex, overload
 from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
 from atlas.ascent.render import Rendering, renderings
+from atlas.engine import showing
 from atlas.errors import AtlasError
+from atlas.networks.weights import ensure
 from atlas.processor import computes_bfloat16, usual
 
 
@@ -53,7 +55,8 @@ def maximize(
 ) -> Maximized | list[Maximized]:
     """The picture that excites a channel most, by gradient ascent; of several channels, one for each.
 
-    The same arguments give the same bytes as a build of atlas does in the same arithmetic.
+    The same arguments give the same bytes as a build of atlas does in the same arithmetic. Several channels that take
+    long are shared among processes, one for each core, which takes each some seconds to start.
 
     Parameters: ``network`` is an id such as ``"vgg19"`` or the path of a ``.keras`` file, of which what it holds now
     counts; ``layer`` is the name of one layer; ``channels`` is one whole number of any kind, several, runs of them such
@@ -74,7 +77,13 @@ def maximize(
     shown = asked.layer.recipes[RECIPE].computed(usual(computes_bfloat16()))
     if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
-    made = renderings(loaded(asked.request), layer, asked.channels or (0,), shown, every, kernel)
-    of = asked.request.ref.network
+    of, wanted = asked.request.ref.network, asked.channels or (0,)
+    work = showing.seconds(asked.layer.facts, shown, len(wanted))
+    if (count := showing.processes(len(wanted), work)) > 1:
+        ensure(asked.request.ref)
+        shared = showing.Showing(asked.request.ref, asked.request.facts.id, layer, shown, every)
+        made = showing.share(shared.render, wanted, count)
+    else:
+        made = renderings(loaded(asked.request), layer, wanted, shown, every, kernel)
     named = [Maximized(**vars(one), network=of, layer=layer, arithmetic=shown.arithmetic) for one in made]
     return named[0] if asked.alone else named

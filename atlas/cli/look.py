@@ -7,11 +7,8 @@ from typing import Annotated
 import typer
 
 from atlas.cli import options, tables
-from atlas.cli.plan import GFLOPS
 from atlas.errors import AtlasError
 from atlas.spec.facts import is_path
-
-WORTH_IT = 10.0  # seconds of work for which a process is started, which takes five
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="A network's id, or the path of a .keras file.")]
 
@@ -98,12 +95,11 @@ def show(
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
     from atlas.ascent.show import animation, frame_every, grid
-    from atlas.engine.showing import Showing
+    from atlas.engine import showing
     from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.processor import has_bfloat16, usual
     from atlas.spec.load import check_request
-    from atlas.spec.plan import Group
 
     if photo and recipe != "caricature":
         raise AtlasError(f"--photo: expected it with recipe caricature, received it with {recipe}; see --start")
@@ -124,15 +120,16 @@ def show(
         raise AtlasError(f"CHANNELS: expected channels of {layer} such as 4 or 0-63 for recipe {recipe}, received none")
     ensure(request.ref)
     shown, moves = asked.recipes["shown"], output.suffix == ".gif"
-    showing = Showing(request.ref, asked.facts.name, shown, frame_every(shown) if moves else 0, threads)
+    every, name = frame_every(shown) if moves else 0, asked.facts.name
+    wanted = showing.Showing(request.ref, request.facts.id, name, shown, every, threads)
     pictures = 1 if shown.whole else len(asked.channels)
-    work = Group(asked.facts, "", shown, "", ()).flop * pictures / (GFLOPS * 1e9)  # seconds, by a guess
-    count = _processes(pictures, work) if threads == 1 else 1
-    if work > WORTH_IT:
+    work = showing.seconds(asked.facts, shown, pictures)
+    count = showing.processes(pictures, work) if threads == 1 else 1
+    if work > showing.WORTH_IT:
         what = f"{pictures} picture{'s' if pictures > 1 else ''} of {shown.steps} steps"
         what += " in bfloat16" if shown.arithmetic == "bfloat16" else ""
         typer.echo(f"atlas: making {what}{f', in {count} processes' if count > 1 else ''}", err=True)
-    made = showing.share(asked.channels, count)
+    made = showing.share(wanted.make, asked.channels, count)
     remarks = ["computed in bfloat16"] if shown.arithmetic == "bfloat16" else []
     remarks += [f"made with {threads} threads, which round otherwise than a build"] if threads > 1 else []
     remark = ", ".join(remarks)
@@ -141,15 +138,8 @@ def show(
         typer.echo(f"atlas: {output}: {remark}", err=True)
     for one in made:
         if one.state == "dead":
-            typer.echo(f"atlas: {showing.layer} {one.channel} stayed dead: not activated with any seed tried", err=True)
+            typer.echo(f"atlas: {name} {one.channel} stayed dead: not activated with any seed tried", err=True)
     typer.echo(str(output))
-
-
-def _processes(pictures: int, work: float) -> int:
-    """How many processes are worth their start for so many seconds of ``work``: each has a core and enough to do."""
-    import joblib  # counts what affinity and cgroups leave to this process
-
-    return max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
 
 
 def _path_or_id(network: str) -> str:

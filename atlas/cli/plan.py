@@ -8,8 +8,8 @@ import typer
 from atlas.cli import options, tables
 from atlas.cli.prepare import prepare
 from atlas.cli.progress import duration
+from atlas.spec.plan import GUESSED_SPEED
 
-GFLOPS = 50.0  # of one worker that was never measured: between the 40 of an AVX2 core and the 110 of one with AVX-512
 START = 10.0  # seconds until workers are up and the first layer is traced
 
 
@@ -28,7 +28,7 @@ def plan(
     prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
     count = worker_count(prepared.request.compute)
     measured = measured_speed(prepared.store)
-    speed = measured or GFLOPS * 1e9
+    speed = measured or GUESSED_SPEED
     rows = []
     for group in prepared.plan.groups:
         missing = len(prepared.outcome.missing(group))

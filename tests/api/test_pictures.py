@@ -1,9 +1,11 @@
 """``atlas.maximize``: the same picture as a build's, and problems in one sentence."""
 
+import joblib
 import numpy as np
 import pytest
 
 import atlas
+from atlas.engine import showing
 from atlas.errors import AtlasError, ConfigError
 
 QUICK = {"size": 32, "steps": 4}
@@ -60,3 +62,17 @@ def test_problems_are_sentences(toy, given, sentence):
 def test_there_is_nothing_else_in_the_package():
     with pytest.raises(AttributeError, match="no attribute 'minimize'"):
         _ = atlas.minimize  # type: ignore[attr-defined]
+
+
+def test_what_takes_long_is_shared_among_processes(toy, monkeypatch):
+    """The same bytes as in one, in the order that was asked for."""
+    given = {"weights": "random:1", "preprocessing": "tf", "frame_every": 2, **QUICK}
+    alone = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
+    monkeypatch.setattr(showing, "WORTH_IT", 1e-9)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    shared = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
+    assert [made.channel for made in shared] == [5, 3, 20, 3]
+    for one, other in zip(shared, alone, strict=True):
+        assert (one.score, one.layer, one.network) == (other.score, other.layer, other.network)
+        for name in ("pictures", "trace", "frames"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from atlas.ascent.show import animation
-from atlas.cli import look
+from atlas.engine import showing
 from atlas.spec.recipe import STARTS
 from atlas.spec.recipes import RECIPES
 
@@ -83,8 +83,9 @@ def test_several_pictures_are_made_in_several_processes_where_that_is_sooner(she
     """This one needs no TensorFlow then; the pictures are those of one process."""
     code = (
         "import sys\n"
-        "from atlas.cli import look, main\n"
-        "look._processes = lambda pictures, work: 2\n"
+        "from atlas.cli import main\n"
+        "from atlas.engine import showing\n"
+        "showing.processes = lambda pictures, work: 2\n"
         "try: main()\n"
         "finally: print('tensorflow' in sys.modules)\n"
     )
@@ -112,12 +113,12 @@ def test_more_threads_are_remarked_in_the_file(toy, tmp_path):
 
 def test_a_process_is_started_for_ten_seconds_of_work(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
-    assert [look._processes(pictures, 10.1 * pictures) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
-    assert [look._processes(pictures, 2.6 * pictures) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
+    assert [showing.processes(pictures, 10.1 * pictures) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
+    assert [showing.processes(pictures, 2.6 * pictures) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
 
 
 def test_what_takes_long_is_said_before(shell, toy, monkeypatch):
-    monkeypatch.setattr(look, "WORTH_IT", 1e-9)
+    monkeypatch.setattr(showing, "WORTH_IT", 1e-9)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     said = shell("show", toy, "both", "3-4", "-o", "a.png", *QUICK)
     assert (said.code, said.err) == (0, "atlas: making 2 pictures of 4 steps\n")
