@@ -9,6 +9,8 @@ from atlas.engine.run import Outcome
 from atlas.spec.plan import KERNEL, Group, Plan
 from atlas.spec.recipe import Recipe
 
+OWN_WAYS_CALLED = {"gelu": "GELU", "groups": "convolutions in groups", "layer_norms": "layer norms"}
+
 
 @dataclass(frozen=True)
 class Anew:
@@ -55,8 +57,9 @@ def _reasons(before: Mapping[str, Any], weights: str, group: Group, was: Mapping
         found.append("the weights are different")
     if before["kernel"] != KERNEL:
         found.append("this version of atlas renders differently")
-    if not found and group.layer.grouped:
-        found.append("this version of atlas computes convolutions in groups itself")
+    if not found and group.layer.own_ways:
+        ways = [OWN_WAYS_CALLED[way] for way in group.layer.own_ways]
+        found.append(f"this version of atlas computes {_listed(ways)} its own way")
     return found or ["what decides their pixels has changed"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from atlas.networks.fuse import Convolution
 from atlas.networks.graph import Graph, Node
+from atlas.networks.rewritten import Gelu, LayerNorm
 
 Call = Callable[[Sequence[Any]], Any]
 CHEAP = {"", "relu", "leaky_relu"}  # activation functions that are not slower in 16 bits, as exponentials are
@@ -26,7 +27,7 @@ def _call(node: Node) -> Call:
     if isinstance(node.call, Convolution):
         grouped = node.call.groups > 1 and node.call.strides != (1, 1)  # whose gradient oneDNN has in float32 alone
         return _in_float32(node.call) if grouped else replace(node.call, dtype="bfloat16")
-    short = _short(node)
+    short = _in_float32(node.call) if isinstance(node.call, Gelu | LayerNorm) else _short(node)
 
     def called(parents: Sequence[Any]) -> Any:
         # One channel alone comes in float32, and stays so.

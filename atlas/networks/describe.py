@@ -19,6 +19,7 @@ from atlas.activations import ELEMENTWISE
 from atlas.networks.cut import Cut, cut
 from atlas.networks.graph import Graph, Node, Value
 from atlas.networks.reach import Reach, reaches
+from atlas.networks.rewritten import own_way
 from atlas.spec.facts import Branch, LayerFacts, Preprocessing
 
 CONVOLUTIONS = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"}
@@ -63,7 +64,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 cost=sum(costs[needed] for needed in graph.needed([value])),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
                 behind=_shut(sight),
-                grouped=_grouped(graph, value),
+                own_ways=_own_ways(graph, value),
                 smallest_batch=sight.smallest_batch,
                 listed=listed,
             )
@@ -79,9 +80,9 @@ def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
     cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
-    sight, grouped = cut(graph, [found], Preprocessing()), _grouped(graph, (index, position))
+    sight, ways = cut(graph, [found], Preprocessing()), _own_ways(graph, (index, position))
     described = LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost)
-    return (replace(described, behind=_shut(sight), grouped=grouped, smallest_batch=sight.smallest_batch),)
+    return (replace(described, behind=_shut(sight), own_ways=ways, smallest_batch=sight.smallest_batch),)
 
 
 def _shut(cut: Cut) -> tuple[str, ...]:
@@ -91,10 +92,9 @@ def _shut(cut: Cut) -> tuple[str, ...]:
     return tuple(sorted({cut.graph.nodes[index].function for index in needed} & ELEMENTWISE))
 
 
-def _grouped(graph: Graph, value: Value) -> bool:
-    """Whether a convolution in groups lies between a value and the input, or makes it."""
-    nodes = (graph.nodes[index] for index in graph.needed([value]))
-    return any(node.kind == "Conv2D" and node.layer.groups > 1 for node in nodes)
+def _own_ways(graph: Graph, value: Value) -> tuple[str, ...]:
+    """What atlas computes its own way between a value and the input, or as it makes the value."""
+    return tuple(sorted({own_way(graph.nodes[index]) for index in graph.needed([value])} - {""}))
 
 
 def _kind(graph: Graph, index: int, consumers: dict[Value, list[int]]) -> str:

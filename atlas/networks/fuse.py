@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from atlas.networks.graph import Graph, Node
+from atlas.networks.rewritten import rewrite
 from atlas.runtime import has_onednn
 
 FEW = 4  # channels of an input that is a picture
@@ -169,7 +170,7 @@ def _reads(side: int, kernel: int, stride: int, padding: str, block: int) -> _Re
 
 
 def fuse(graph: Graph) -> Graph:
-    """The same graph with its convolutions as arrays; the weights are read now."""
+    """The same graph with its convolutions as arrays, and what atlas computes its own way; the weights are read now."""
     nodes = list(graph.nodes)
     consumers: dict[int, list[int]] = {}
     for index, node in enumerate(nodes):
@@ -190,7 +191,7 @@ def fuse(graph: Graph) -> Graph:
             scaled = _scaled(found, norm.layer) if norm.joins_channels else None
             if scaled is not None:
                 nodes[taken_by[0]] = replace(norm, kind="Conv2D", parents=node.parents, call=scaled)
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(map(rewrite, nodes)))
 
 
 def _convolution(node: Node) -> Convolution | None:

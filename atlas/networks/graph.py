@@ -142,13 +142,23 @@ def _through(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def activated(before: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(before)
-            after = node.call([before])
-        slope = tape.gradient(after, before)
+        after, slope = _with_slope(node, before)
         return after, lambda upstream: upstream * tf.maximum(slope, tf.cast(share, slope.dtype))
 
     return lambda parents: activated(parents[0])
+
+
+def _with_slope(node: Node, before: Any) -> tuple[Any, Any]:
+    """What an activation function makes of values, and its slope there."""
+    import tensorflow as tf
+
+    known: Callable[[Any], tuple[Any, Any]] | None = getattr(node.call, "with_slope", None)
+    if known:
+        return known(before)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(before)
+        after = node.call([before])
+    return after, tape.gradient(after, before)
 
 
 def _through_relu(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:

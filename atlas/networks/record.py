@@ -23,7 +23,7 @@ from atlas.resources import cache_folder
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, is_path
 
-FORMAT = 6  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 7  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def _from_json(data: dict[str, Any]) -> Record:
                 **layer,
                 "branches": tuple(Branch(**branch) for branch in layer["branches"]),
                 "behind": tuple(layer["behind"]),
+                "own_ways": tuple(layer["own_ways"]),
             }
         )
         for layer in data["layers"]

@@ -43,10 +43,10 @@ class LayerFacts:
     (any other). ``listed`` says whether patterns and lists mean the layer; others can be looked at by their names.
     ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
     the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
-    other than ReLU, that lie between it and the input and can be shut. ``grouped`` says whether a convolution in groups
-    makes it, or lies between it and the input. ``cost`` is the number of multiply-adds from the input to this layer per
-    input pixel, for estimates of time; ``smallest_batch`` is how many images go through the network at least, so that
-    each gets the same bytes in every batch.
+    other than ReLU, that lie between it and the input and can be shut. ``own_ways`` are what atlas computes its own
+    way, in this layer or between it and the input: keys of ``spec.plan.OWN_WAYS``. ``cost`` is the number of
+    multiply-adds from the input to this layer per input pixel, for estimates of time; ``smallest_batch`` is how many
+    images go through the network at least, so that each gets the same bytes in every batch.
     """
 
     name: str
@@ -59,7 +59,7 @@ class LayerFacts:
     cost: float
     branches: tuple[Branch, ...] = ()
     behind: tuple[str, ...] = ()
-    grouped: bool = False
+    own_ways: tuple[str, ...] = ()
     smallest_batch: int = 2
     listed: bool = True
 

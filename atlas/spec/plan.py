@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
 KERNEL = 5  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
-GROUPS = 1  # the version of how convolutions in groups are computed, where there are some
+OWN_WAYS = {"gelu": 1, "groups": 1, "layer_norms": 1}  # the versions of what atlas computes its own way, where it does
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
 # Floating point operations a second of one worker that was never measured: between the 40e9 of a core with AVX2 and the
@@ -94,8 +94,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
     for layer in request.layers:
         for name, recipe in layer.recipes.items():
             given = (network, weights_digest, request.facts.preprocessing, layer.facts.name, recipe)
-            bent, grouped = is_bent(request.facts, layer.facts, recipe), is_grouped(request.facts, layer.facts, recipe)
-            identity = identify(*given, bent, request.facts.grey, named, grouped)
+            bent, ways = is_bent(request.facts, layer.facts, recipe), own_ways(request.facts, layer.facts, recipe)
+            identity = identify(*given, bent, request.facts.grey, named, ways)
             channels = (None,) if recipe.whole else layer.channels
             jobs = tuple(Job(channel, job_key(identity, channel)) for channel in channels)
             photos = tuple((path, named(Path(path))) for path in recipe.files)
@@ -108,8 +108,8 @@ def make_plan(request: Request, weights_digest: str) -> Plan:
 def seen_by(request: Request, weights_digest: str) -> str:
     """Digest of everything that decides what a network makes of an image."""
     preprocessing = asdict(request.facts.preprocessing)
-    grouped = {"groups": GROUPS} if any(layer.grouped for layer in request.facts.layers) else {}
-    return digest({"network": _named(request), "preprocessing": preprocessing, "weights": weights_digest, **grouped})
+    ways = {way: OWN_WAYS[way] for layer in request.facts.layers for way in layer.own_ways}
+    return digest({"network": _named(request), "preprocessing": preprocessing, "weights": weights_digest, **ways})
 
 
 def _named(request: Request) -> str:
@@ -134,9 +134,11 @@ def is_bent(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
     return own or (recipe.through > 0 and any(one.behind for one in looked_at))
 
 
-def is_grouped(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> bool:
-    """Whether atlas computes convolutions in groups on the way to a layer: its rounding differs from Keras's."""
-    return recipe.arithmetic != "plain" and any(one.grouped for one in _looked_at(network, layer, recipe))
+def own_ways(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> frozenset[str]:
+    """What atlas computes its own way between a layer and the input: the rounding differs from Keras's."""
+    if recipe.arithmetic == "plain":
+        return frozenset()
+    return frozenset(way for one in _looked_at(network, layer, recipe) for way in one.own_ways)
 
 
 def _looked_at(network: NetworkFacts, layer: LayerFacts, recipe: Recipe) -> list[LayerFacts]:
@@ -154,14 +156,14 @@ def identify(
     bent: bool = False,
     grey: bool = False,
     named: Callable[[Path], str] = photo_name,
-    grouped: bool = False,
+    ways: Collection[str] = (),
 ) -> str:
     """Digest of everything that decides the pictures of a layer under a recipe, but for the channel.
 
     Not in it: paths, titles, batches, devices, workers, the recipe's name. A photo counts by its content, as ``named``.
     Where activation functions other than ReLU have a say (``bent``), the version of what is done about them counts too.
-    ``grey`` says whether the network sees no colours, and pictures have none; ``grouped`` whether atlas computes some
-    convolutions in groups. Raises AtlasError for a photo that cannot be read.
+    ``grey`` says whether the network sees no colours, and pictures have none; ``ways`` are what atlas computes its own
+    way. Raises AtlasError for a photo that cannot be read.
     """
     pixels = recipe.with_photos(lambda photo: named(Path(photo))).pixels
     return digest(
@@ -174,7 +176,7 @@ def identify(
             "weights": weights_digest,
             **({"activations": ACTIVATIONS} if bent else {}),
             **({"grey": True} if grey else {}),
-            **({"groups": GROUPS} if grouped else {}),
+            **{way: OWN_WAYS[way] for way in ways},
         }
     )
 

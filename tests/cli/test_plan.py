@@ -83,10 +83,10 @@ def test_what_is_made_anew_is_told_with_the_reason(shell, config, monkeypatch):
     assert "anew" not in shell("plan", "toy.yaml").out
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-def test_what_recipes_did_not_have_before_is_no_reason(grouped):
+@pytest.mark.parametrize("ways", [(), ("gelu", "groups", "layer_norms")])
+def test_what_recipes_did_not_have_before_is_no_reason(ways):
     recipe = Recipe(size=32, parameterization=Fourier(), transforms=(RandomCrop(),))
-    layer = LayerFacts("l", 4, 3, 1, "conv", True, "relu", 1.0, grouped=grouped)
+    layer = LayerFacts("l", 4, 3, 1, "conv", True, "relu", 1.0, own_ways=ways)
     group = plan.Group(layer, "main", recipe, "", (plan.Job(0, "new"),))
     was = recipe.shown
     del was["transforms"][0]["count"], was["parameterization"]["saturation"]
@@ -101,9 +101,9 @@ def test_what_recipes_did_not_have_before_is_no_reason(grouped):
             }
         ],
     }
-    found = anew.made_anew(before, "w" if grouped else "other", plan.Plan(None, (group,)), Outcome())
-    ours = "this version of atlas computes convolutions in groups itself"
-    assert found.reasons == ((ours,) if grouped else ("the weights are different",))
+    found = anew.made_anew(before, "w" if ways else "other", plan.Plan(None, (group,)), Outcome())
+    ours = "this version of atlas computes GELU, convolutions in groups and layer norms its own way"
+    assert found.reasons == ((ours,) if ways else ("the weights are different",))
 
 
 def test_repeats_count_in_the_time(shell, config):

@@ -150,14 +150,16 @@ def test_resnet_layers_are_those_a_user_names() -> None:
     assert all(layer.activation == "relu" and not layer.behind for layer in known("resnet50") if layer.listed)
 
 
-def test_convolutions_in_groups_are_known_from_where_they_are() -> None:
+def test_what_atlas_computes_its_own_way_is_known_from_where_it_is() -> None:
     given = keras.Input((None, None, 3))
     first = keras.layers.Conv2D(8, 3, name="first")(given)
     apart = keras.layers.Conv2D(8, 3, groups=4, name="apart")(first)
-    last = keras.layers.Conv2D(5, 1, name="last")(keras.layers.DepthwiseConv2D(3, name="depth")(apart))
-    found = {layer.name: layer.grouped for layer in describe.layers(flatten(keras.Model(given, last)))}
-    assert found == {"first": False, "apart": True, "depth": True, "last": True}
-    assert not any(layer.grouped for name in ("resnet50", "efficientnetb0") for layer in known(name))
+    normed = keras.layers.LayerNormalization(name="normed")(keras.layers.DepthwiseConv2D(3, name="depth")(apart))
+    last = keras.layers.Conv2D(5, 1, activation="gelu", name="last")(normed)
+    found = {layer.name: layer.own_ways for layer in describe.layers(flatten(keras.Model(given, last)))}
+    groups, both = ("groups",), ("groups", "layer_norms")
+    assert found == {"first": (), "apart": groups, "depth": groups, "normed": both, "last": ("gelu", *both)}
+    assert not any(layer.own_ways for name in ("resnet50", "efficientnetb0") for layer in known(name))
 
 
 def test_the_smallest_batch_is_known_before_anything_is_loaded() -> None:

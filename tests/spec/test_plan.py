@@ -10,7 +10,7 @@ from atlas.errors import AtlasError
 from atlas.spec import plan as planning
 from atlas.spec.facts import LayerFacts, NetworkFacts, Preprocessing
 from atlas.spec.objectives import Caricature, Channel
-from atlas.spec.plan import identify, is_grouped, job_key, make_plan, seed_of
+from atlas.spec.plan import OWN_WAYS, identify, job_key, make_plan, own_ways, seed_of
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.recipes import RECIPES
 
@@ -80,13 +80,14 @@ def test_pictures_in_grey_have_keys_of_their_own_and_others_keep_theirs():
 
 
 @pytest.mark.parametrize("arithmetic", ["fast", "plain"])
-def test_convolutions_in_groups_are_in_the_key_where_atlas_computes_them(arithmetic):
+@pytest.mark.parametrize("way", sorted(OWN_WAYS))
+def test_what_atlas_computes_its_own_way_is_in_the_key(arithmetic, way):
     given = ("n", "w", Preprocessing(), "l", recipe := Recipe(size=96, arithmetic=arithmetic))
-    layers = [LayerFacts("l", 4, 3, 1, "conv", True, "relu", 9.0, grouped=grouped) for grouped in (False, True)]
+    layers = [LayerFacts("l", 4, 3, 1, "conv", True, "relu", 9.0, own_ways=ways) for ways in ((), (way,))]
     keys = []
     for layer in layers:
         network = NetworkFacts("n", "N", (layer,), Preprocessing(), 32)
-        keys.append(identify(*given, grouped=is_grouped(network, layer, recipe)))
+        keys.append(identify(*given, ways=own_ways(network, layer, recipe)))
     assert keys[0] == identify(*given)
     assert (keys[1] == keys[0]) is (arithmetic == "plain")  # which is computed by Keras itself
 
