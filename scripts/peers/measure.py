@@ -95,13 +95,16 @@ def column(samples: Sequence[dict[str, Any]], key: str) -> list[float]:
 
 
 @contextlib.contextmanager
-def workers(*arguments: str, count: int = CORES) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Warm processes of atlas, one for each core or so many; what is given lets all do their work once, together.
+def workers(
+    *arguments: str, count: int = CORES, script: str = "run_atlas.py"
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Warm processes of atlas, or of another ``script``, one for each core or so many; what is given lets all do their
+    work once, together.
 
     Its answer has the ``rate`` of all in work per second, the ``seconds`` until the last was done, and what the first
     process told beside.
     """
-    command = [sys.executable, str(HERE / "run_atlas.py"), *arguments]
+    command = [sys.executable, str(HERE / script), *arguments]
     with contextlib.ExitStack() as stack:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         made = []
@@ -112,7 +115,7 @@ def workers(*arguments: str, count: int = CORES) -> Iterator[Callable[[], dict[s
         def answers() -> list[dict[str, Any]]:
             lines = [one.stdout.readline() for one in made if one.stdout]
             if not all(lines):
-                raise UnmeasuredError(f"expected an answer of atlas, received its end: {' '.join(arguments)}")
+                raise UnmeasuredError(f"expected an answer of {script}, received its end: {' '.join(arguments)}")
             return [json.loads(line) for line in lines]
 
         def once() -> dict[str, Any]:

@@ -4,6 +4,7 @@
     python run_atlas.py gemm
     python run_atlas.py convolutions --channels 0-15
     python run_atlas.py recipe --recipe default --channels 0-15 --steps 64
+    python run_atlas.py steps --network resnet50 --layer conv4_block3_out --size 224 --steps 8
 
 TensorFlow gets one thread, numpy as many as OMP_NUM_THREADS says; whoever starts several processes lets them begin
 together. Each answer is a line of JSON: ``work`` is floating point operations for ``gemm``, updates of one picture for
@@ -12,6 +13,7 @@ the others, done in ``seconds``.
 
 import argparse
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from atlas.runtime import start_tensorflow
 from atlas.spec.facts import NetworkRef
 
 GEMM_SIDE, GEMM_TIMES = 2048, 64  # some seconds
-WEIGHTS = {"inceptionv3": "embedded", "vgg16": "embedded", "vgg19": "random"}
+WEIGHTS = {"inceptionv3": "embedded", "vgg16": "embedded"}  # those of all others are random
 
 Job = Callable[[], dict[str, Any]]
 
@@ -68,7 +70,7 @@ def convolutions(given: argparse.Namespace) -> Job:
     from atlas.networks.load import load
     from atlas.spec.recipe import Recipe
 
-    network = load(NetworkRef(given.network, WEIGHTS[given.network]))
+    network = load(_ref(given))
     cut = network.cut(given.layer, Recipe(through=0, arithmetic=given.arithmetic or "fast"))
     shape = [len(given.channels), given.size, given.size, 3]
     own = tf.one_hot(given.channels, cut.main.channels)[:, None, None, :]  # (n, 1, 1, channels)
@@ -110,10 +112,13 @@ def flop_of(cut: Any, size: int) -> int:
     return sum(2 * int(np.prod([*one.inputs[1].shape, *one.outputs[0].shape[1:3]])) for one in found)
 
 
-def recipe(given: argparse.Namespace) -> Job:
-    """Finished renderings under a recipe, as a worker of a build makes them: one batch."""
+def _ref(given: argparse.Namespace) -> NetworkRef:
+    return NetworkRef(given.network, WEIGHTS.get(given.network, "random"))
+
+
+def _kernel(given: argparse.Namespace) -> Any:
+    """The kernel of a layer under a recipe."""
     from atlas.ascent.kernel import Kernel
-    from atlas.ascent.render import render
     from atlas.networks.load import load
     from atlas.spec.recipe import Recipe
     from atlas.spec.recipes import RECIPES
@@ -122,8 +127,15 @@ def recipe(given: argparse.Namespace) -> Job:
     if given.arithmetic:
         changes["arithmetic"] = given.arithmetic
     made = Recipe.model_validate(RECIPES[given.recipe].model_dump() | changes)
-    kernel = Kernel(load(NetworkRef(given.network, WEIGHTS[given.network])), given.layer, made)
-    kernel.recipe = made.model_copy(update={"steps": 2})
+    return Kernel(load(_ref(given)), given.layer, made)
+
+
+def recipe(given: argparse.Namespace) -> Job:
+    """Finished renderings under a recipe, as a worker of a build makes them: one batch."""
+    from atlas.ascent.render import render
+
+    kernel = _kernel(given)
+    made, kernel.recipe = kernel.recipe, kernel.recipe.model_copy(update={"steps": 2})
     render(kernel, list(given.channels))
     kernel.recipe = made
 
@@ -135,11 +147,37 @@ def recipe(given: argparse.Namespace) -> Job:
     return job
 
 
+def steps(given: argparse.Namespace) -> Job:
+    """The steps of a recipe alone, of as many pictures as ``batch: auto`` lets go together: none is tried again.
+
+    The answer's ``memory`` is the most that this process ever had, in GB.
+    """
+    from atlas.ascent.ascend import ascend, prepare
+    from atlas.engine.batches import batch_size
+    from atlas.networks.catalog import facts
+    from atlas.spec.plan import Group
+
+    known, kernel = facts(_ref(given)).layer(given.layer), _kernel(given)
+    assert known is not None
+    images = batch_size(Group(known, "", kernel.recipe, "", (), smallest_batch=kernel.smallest_batch), "auto", False)
+
+    def job() -> dict[str, Any]:
+        ascend(kernel, [prepare(kernel, channel % known.channels, channel) for channel in range(images)])
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        return {"work": images * given.steps, "batch": images, "memory": memory}
+
+    job()
+    return job
+
+
+JOBS: dict[str, Callable[[argparse.Namespace], Job]] = {"convolutions": convolutions, "recipe": recipe, "steps": steps}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="One process of atlas's side of the benchmark.")
-    parser.add_argument("what", choices=("export", "gemm", "convolutions", "recipe"))
+    parser.add_argument("what", choices=("export", "gemm", *JOBS))
     parser.add_argument("path", nargs="?", help="for export")
-    parser.add_argument("--network", choices=tuple(WEIGHTS), default="inceptionv3")
+    parser.add_argument("--network", default="inceptionv3")
     parser.add_argument("--layer", default="mixed4")
     parser.add_argument("--size", type=int, default=128, help="side of a picture in pixels")
     parser.add_argument("--channels", type=channels, default="0-15", help="one batch, such as 0-15")
@@ -152,7 +190,7 @@ def main() -> None:
         return
     if given.what != "gemm":
         start_tensorflow(1)
-    job = gemm() if given.what == "gemm" else convolutions(given) if given.what == "convolutions" else recipe(given)
+    job = gemm() if given.what == "gemm" else JOBS[given.what](given)
     print(json.dumps({"ready": True}), flush=True)
     for _ in sys.stdin:
         begun = time.perf_counter()
