@@ -121,6 +121,11 @@ def check_convolutions() -> None:
         )
 
 
+def started_here() -> bool:
+    """Whether TensorFlow was started by ``start_tensorflow`` in this process, or will be."""
+    return _pinned or "tensorflow" not in sys.modules
+
+
 def has_onednn() -> bool:
     """Whether TensorFlow computes with oneDNN in this process."""
     from tensorflow.python.util import _pywrap_util_port as built

@@ -3,7 +3,7 @@
     python scripts/sizes.py sheets OUT [--networks inceptionv3,vgg16] [--channels 4] [--vary sizes] [--workers 2]
     python scripts/sizes.py count OUT
 
-``sheets`` renders a few channels of an early, two middle and a deep layer of each embedded network and lays them out
+``sheets`` renders a few channels of an early, a middle and a deep layer of each embedded network and lays them out
 in ``OUT/sheets``: on each line a number and one channel's pictures, A to D from the left, in an order that is drawn,
 all as wide as the channel's page shows them. ``--vary sizes`` varies the side of the picture, ``steps`` how long it
 ascends, ``scale`` how large the network sees it. ``OUT/key.json`` says what is where: keep it from the readers.
@@ -32,14 +32,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from quality import cost, render_layer
 
 LAYERS = {
-    "inceptionv3": ("mixed0", "mixed2", "mixed4", "mixed8"),
+    "inceptionv3": ("mixed0", "mixed2", "mixed4"),
     "vgg16": ("block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"),
 }
 NARROW, USUAL, WIDE = (0.9, 1.3), (0.75, 1.15), (0.5, 0.8)
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "sizes": {f"{side} px": {"size": side} for side in (96, 128, 160, 224)},
+    "sizes": {f"{side} px": {"size": side, "steps": 153} for side in (96, 128, 160, 224)},
     "steps": {f"{steps} steps": {"steps": steps, "size": 128} for steps in (76, 153, 306, 612)},
-    "scale": {f"scale {low} to {high}": {"scale": (low, high), "size": 160} for low, high in (NARROW, USUAL, WIDE)},
+    "scale": {
+        f"scale {low} to {high}": {"scale": (low, high), "size": 160, "steps": 153}
+        for low, high in (NARROW, USUAL, WIDE)
+    },
 }
 SHOWN, GAP, LABEL = 224, 12, 56  # pixels: a picture's width on the sheet, between pictures, for the number
 LINES = 5  # of a sheet
@@ -70,10 +73,17 @@ def sheets(out: Path, what: str, networks: list[str], count: int, workers: int) 
     if answers := sorted(out.glob("answers-*.txt")):
         raise SystemExit(f"{out}: expected no answers to other sheets, found {answers[0].name}; choose another folder")
     made = {name: variant(changes) for name, changes in VARIANTS[what].items()}
+    given = {"what": what, "networks": networks, "channels": count, "variants": VARIANTS[what]}
+    said = json.loads(json.dumps(given))
+    if (before := out / "given.json").exists() and json.loads(before.read_text()) != said:
+        raise SystemExit(
+            f"{out}: expected pictures of the same variants and channels, found others; choose another folder"
+        )
     places = [(network, layer) for network in networks for layer in LAYERS[network]]
     channels = {place: chosen(NetworkRef(place[0], "embedded"), place[1], count) for place in places}
     for network in networks:
         (out / network).mkdir(parents=True, exist_ok=True)
+    before.write_text(json.dumps(said))
     jobs = [
         (NetworkRef(network, "embedded"), name, recipe, layer, channels[network, layer], str(out / network))
         for network, layer in places

@@ -81,6 +81,7 @@ def test_everything_travels_in_it(names):
         *(f"atlas/_data/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "templates").rglob("*.*")),
         *(f"atlas/_data/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.*")),
         *(f"atlas/networks/embedded/{path.name}" for path in (ROOT / "atlas/networks/embedded").iterdir()),
+        *(f"atlas/networks/records/{path.name}" for path in (ROOT / "atlas/networks/records").iterdir()),
     }
     checkout.add("atlas/py.typed")
     own = {name for name in names if not name.startswith("atlas_microscope-")}

@@ -7,8 +7,8 @@ from typing import Any, SupportsIndex, overload
 
 from atlas.api.ask import RECIPE, ask_layer, kernel, loaded, whole
 from atlas.api.guest import guest
+from atlas.ascent import showing
 from atlas.ascent.render import Rendering, renderings
-from atlas.engine import showing
 from atlas.errors import AtlasError
 from atlas.networks.weights import ensure
 from atlas.processor import computes_bfloat16, usual
@@ -56,7 +56,8 @@ def maximize(
     """The picture that excites a channel most, by gradient ascent; of several channels, one for each.
 
     The same arguments give the same bytes as a build of atlas does in the same arithmetic. Several channels that take
-    long are shared among processes, one for each core, which takes each some seconds to start.
+    long are shared among processes, at most one for each core; each takes some seconds to start. Not so where
+    TensorFlow was imported before atlas, which then computes as it was set up, nor outside of the main thread.
 
     Parameters: ``network`` is an id such as ``"vgg19"`` or the path of a ``.keras`` file, of which what it holds now
     counts; ``layer`` is the name of one layer; ``channels`` is one whole number of any kind, several, runs of them such
@@ -77,7 +78,7 @@ def maximize(
     shown = asked.layer.recipes[RECIPE].computed(usual(computes_bfloat16()))
     if asked.channels is None and not shown.whole:
         raise AtlasError(f"channels: expected one or several channels of {layer} for recipe {recipe}, received none")
-    of, wanted = asked.request.ref.network, asked.channels or (0,)
+    of, wanted = asked.request.ref.network, (0,) if shown.whole else asked.channels or (0,)
     work = showing.seconds(asked.layer.facts, shown, len(wanted))
     if (count := showing.processes(len(wanted), work)) > 1:
         ensure(asked.request.ref)

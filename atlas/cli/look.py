@@ -94,8 +94,8 @@ def show(
         raise AtlasError(f"--output: expected a name that ends in .png or .gif, received {output.name}")
     if not output.absolute().parent.is_dir():
         raise AtlasError(f"--output: expected a folder that is there, received {output.parent}")
+    from atlas.ascent import showing
     from atlas.ascent.show import animation, frame_every, grid
-    from atlas.engine import showing
     from atlas.networks.answers import catalog
     from atlas.networks.weights import ensure
     from atlas.processor import has_bfloat16, usual

@@ -57,7 +57,7 @@ def _reasons(before: Mapping[str, Any], weights: str, group: Group, was: Mapping
         found.append("the weights are different")
     if before["kernel"] != KERNEL:
         found.append("this version of atlas renders differently")
-    if not found and group.layer.own_ways:
+    if not found and group.layer.own_ways and group.recipe.arithmetic != "plain":
         ways = [OWN_WAYS_CALLED[way] for way in group.layer.own_ways]
         found.append(f"this version of atlas computes {_listed(ways)} its own way")
     return found or ["what decides their pixels has changed"]

@@ -21,6 +21,7 @@ RUNS = "v1/runs"
 FLUSH = 5.0  # seconds between two writes
 BEAT = 30.0  # seconds after which a build that is alive has written something
 LOST = 120.0  # seconds of silence after which it is not
+WORK = "work"  # as ``Group.flop``; lines of before have none, and say ``flop``, which counted multiply-adds alone
 SAID: dict[str, dict[str, type | tuple[type, ...]]] = {
     "run": {
         "atlas": str,
@@ -28,7 +29,6 @@ SAID: dict[str, dict[str, type | tuple[type, ...]]] = {
         "process": int,
         "pictures": int,
         "missing": int,
-        "flop": (int, float),
     },
     "batch": {
         "layer": str,
@@ -37,7 +37,6 @@ SAID: dict[str, dict[str, type | tuple[type, ...]]] = {
         "dead": int,
         "failed": int,
         "seconds": (int, float),
-        "flop": (int, float),
     },
     "beat": {},
     "end": {"state": str},
@@ -62,14 +61,14 @@ class Run:
     def speed(self) -> float:
         """Floating point operations in each second of a worker; 0 before the first batch."""
         seconds = sum(batch["seconds"] for batch in self.batches)
-        return float(sum(batch["flop"] for batch in self.batches) / seconds) if seconds else 0.0
+        return float(sum(batch.get(WORK, 0) for batch in self.batches) / seconds) if seconds else 0.0
 
     @property
     def summary(self) -> dict[str, Any]:
         """All of it as plain data; ``left`` in seconds, None before the first batch."""
-        made, paid = (sum(batch[name] for batch in self.batches) for name in ("made", "flop"))
+        made, paid = (sum(batch.get(name, 0) for batch in self.batches) for name in ("made", WORK))
         begun = self.about["at"]
-        left = (self.last - begun) * (self.about["flop"] - paid) / paid if paid else None
+        left = (self.last - begun) * (self.about.get(WORK, 0) - paid) / paid if paid else None
         return {
             "atlas": self.about["atlas"],
             "state": self.state,

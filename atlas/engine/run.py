@@ -168,12 +168,12 @@ def run(
     if not batches and not to_study(whole, _of_whole(whole, plan, build, outcome), build):
         return
     build.store.sweep()
-    flop = {(group.layer.name, group.recipe_name): group.flop for group in plan.groups}
+    work = {(group.layer.name, group.recipe_name): group.flop for group in plan.groups}
     about = {
         "atlas": build.name,
         "pictures": len(plan),
         "missing": sum(len(batch.jobs) for batch in batches),
-        "flop": sum(len(batch.jobs) * flop[batch.layer, batch.recipe_name] for batch in batches),
+        "work": sum(len(batch.jobs) * work[batch.layer, batch.recipe_name] for batch in batches),
     }
     parts = len(build.probing.parts) if build.probing else 0
     pool = _pool(build, max(len(batches), len(plan.groups), parts))
@@ -187,7 +187,7 @@ def run(
             rendered = sum(done.state != "failed" for done in report.done) - found
             outcome.cached += found
             outcome.rendered += rendered
-            _note(log, report, rendered * flop[report.layer, report.recipe_name])
+            _note(log, report, rendered * work[report.layer, report.recipe_name])
             observe(report)
         there = _of_whole(whole, plan, build, outcome)
         while not stopping() and (studies := to_study(whole, there, build)):
@@ -215,7 +215,7 @@ def _of_whole(whole: Plan, plan: Plan, build: Build, outcome: Outcome) -> Outcom
     return outcome if whole is plan else look_up(whole, build.store, build.record)
 
 
-def _note(log: Log, report: Report, flop: float) -> None:
+def _note(log: Log, report: Report, work: float) -> None:
     states = [done.state for done in report.done]
     log.write(
         "batch",
@@ -225,7 +225,7 @@ def _note(log: Log, report: Report, flop: float) -> None:
         dead=states.count("dead") + states.count("unraised"),
         failed=states.count("failed"),
         seconds=round(report.seconds, 3),
-        flop=flop,
+        work=work,
     )
 
 

@@ -1,4 +1,4 @@
-"""Facts of every network, without TensorFlow: written out, or from a cached record that is made once."""
+"""Facts of every network, without TensorFlow: from records that come with atlas, or are made once and kept."""
 
 from pathlib import Path
 

@@ -12,18 +12,19 @@ be looked at all the same, as every layer can that gives a map or a vector ``(n,
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from atlas.activations import ELEMENTWISE
 from atlas.networks.cut import Cut, cut
-from atlas.networks.graph import Graph, Node, Value
-from atlas.networks.reach import Reach, reaches
+from atlas.networks.graph import Graph, Value
+from atlas.networks.reach import reaches
 from atlas.networks.rewritten import own_way
-from atlas.spec.facts import Branch, LayerFacts, Preprocessing
+from atlas.networks.work import CONVOLUTIONS, POOLS, asked_alone, works
+from atlas.spec.facts import MULTIPLY_ADDS, WORK, Branch, LayerFacts, Preprocessing, Work
 
-CONVOLUTIONS = {"Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"}
-POOLS = {"MaxPooling2D", "AveragePooling2D"}
 MERGES = {"Add": "add", "Concatenate": "concat"}
 NORMALISATIONS = {"BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "LayerScale"}
 OTHERS = {**dict.fromkeys(CONVOLUTIONS, "conv"), **MERGES}  # kinds of layers that are not listed, but for maps
@@ -40,7 +41,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
         for parent in node.parents:
             consumers.setdefault(parent, []).append(index)
     lie = reaches(graph)
-    costs = [_cost(graph, node, (index, 0), lie) for index, node in enumerate(graph.nodes)]
+    work = np.array([[getattr(one, kind) for kind in WORK] for one in works(graph, lie)])
     head = graph.head.layer if graph.head else ""
     found = []
     for index, node in enumerate(graph.nodes):
@@ -61,7 +62,7 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 kind=kind or (OTHERS.get(node.kind, "map") if reach else "vector"),
                 feature=listed and kind != "pool",
                 activation=sight.main.function,
-                cost=sum(costs[needed] for needed in graph.needed([value])),
+                work=_total(work, graph.needed([value]), asked_alone(sight.graph, sight.main.value)),
                 branches=tuple(_branches(graph, index, 0, consumers)) if kind == "concat" else (),
                 behind=_shut(sight),
                 own_ways=_own_ways(graph, value),
@@ -69,20 +70,29 @@ def layers(graph: Graph) -> tuple[LayerFacts, ...]:
                 listed=listed,
             )
         )
-    return (*found, *_classes(graph, costs))
+    return (*found, *_classes(graph, work))
 
 
-def _classes(graph: Graph, costs: list[float]) -> tuple[LayerFacts, ...]:
+def _classes(graph: Graph, work: np.ndarray) -> tuple[LayerFacts, ...]:
     """The layer of the classifier where the network ends in one: a channel for each class, before the softmax."""
     found = graph.logits()
     if found is None:
         return ()
     name, (index, position) = found
     channels = graph.nodes[index].shapes[position][-1]
-    cost = sum(costs[needed] for needed in graph.needed([(index, position)]))
+    whole = _total(work, graph.needed([(index, position)]), ())
     sight, ways = cut(graph, [found], Preprocessing()), _own_ways(graph, (index, position))
-    described = LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", cost=cost)
+    described = LayerFacts(name, channels or 0, None, 1, "classes", feature=False, activation="", work=whole)
     return (replace(described, behind=_shut(sight), own_ways=ways, smallest_batch=sight.smallest_batch),)
+
+
+def _total(work: np.ndarray, needed: Iterable[int], alone: Iterable[int]) -> Work:
+    """The work of the nodes that are needed, from rows of numbers as ``WORK`` for each; convolutions that are asked for
+    one channel ``alone`` cost no multiply-adds."""
+    total = work[list(needed)].sum(axis=0)
+    adds = [WORK.index(kind) for kind in MULTIPLY_ADDS]
+    total[adds] -= work[list(alone)][:, adds].sum(axis=0)
+    return Work(**dict(zip(WORK, total.tolist(), strict=True)))
 
 
 def _shut(cut: Cut) -> tuple[str, ...]:
@@ -162,22 +172,3 @@ def _source(graph: Graph, value: Value, consumers: dict[Value, list[int]]) -> st
             return ""
         index, position = node.parents[0]
     return ""
-
-
-def _cost(graph: Graph, node: Node, value: Value, reaches: Mapping[Value, Reach]) -> float:
-    """Multiply-adds of one node per input pixel, borders aside; nothing for one at a single position."""
-    layer, shape = node.layer, node.shapes[0]
-    if node.kind not in CONVOLUTIONS | {"Dense"} or len(shape) != 4 or shape[1:3] == (1, 1):
-        return 0.0
-    parent, position = node.parents[0]
-    given = (graph.nodes[parent].shapes[position] if parent >= 0 else graph.shape)[-1] or 0
-    spread = node.kind == "Conv2DTranspose"  # each input position is spread, not each output position gathered
-    stride = reaches[node.parents[0] if spread else value].stride
-    window = 1 if node.kind == "Dense" else math.prod(layer.kernel_size)
-    if node.kind == "DepthwiseConv2D":
-        each = window * given * layer.depth_multiplier
-    elif node.kind == "SeparableConv2D":
-        each = (window + layer.filters) * given * layer.depth_multiplier
-    else:
-        each = window * given * (shape[3] or 0) / getattr(layer, "groups", 1)
-    return float(each / (stride[0] * stride[1]))

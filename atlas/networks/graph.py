@@ -143,7 +143,7 @@ def _through(node: Node, share: float) -> Callable[[Sequence[Any]], Any]:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def activated(before: Any) -> Any:
         after, slope = _with_slope(node, before)
-        return after, lambda upstream: upstream * tf.maximum(slope, tf.cast(share, slope.dtype))
+        return after, lambda upstream: tf.cast(upstream, slope.dtype) * tf.maximum(slope, tf.cast(share, slope.dtype))
 
     return lambda parents: activated(parents[0])
 

@@ -4,6 +4,7 @@ Found in a process of its own, ``python -m atlas.networks.record NETWORK [classe
 dispatcher that leaves the GPUs to its workers) need not import TensorFlow.
 """
 
+import functools
 import hashlib
 import json
 import sys
@@ -21,9 +22,9 @@ from atlas.networks.apart import answer, ask
 from atlas.networks.families import family_of
 from atlas.resources import cache_folder
 from atlas.runtime import unmoved
-from atlas.spec.facts import Branch, LayerFacts, is_path
+from atlas.spec.facts import Branch, LayerFacts, Work, is_path
 
-FORMAT = 7  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 8  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)
@@ -46,41 +47,16 @@ class Record:
     grey: bool = False
 
 
-KNOWN = {
-    "vgg16": Record(
-        known.vgg_layers((2, 2, 3, 3, 3)),
-        size=224,
-        smallest=32,
-        file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        hash="6d6bbae143d832006294945121d1f1fc",
-    ),
-    "vgg19": Record(
-        known.vgg_layers((2, 2, 4, 4, 4)),
-        size=224,
-        smallest=32,
-        file="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        hash="253f8cb515780f3b799900260a226db6",
-    ),
-    "inceptionv3": Record(
-        known.inceptionv3_layers(),
-        size=299,
-        smallest=75,
-        file="inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        hash="bcbd6486424b2319ff4ef7d526e38f63",
-    ),
-}
-
-
 def record(network: str, classes: bool | str = False) -> Record:
-    """The record of a network: written out in the source, kept in the cache folder, or found now.
+    """The record of a network: one that comes with atlas, one kept in the cache folder, or found now.
 
     Parameters: ``network`` is an id or the path of a ``.keras`` file; that file's record is kept under its digest.
     ``classes`` means one of keras.applications with its classifier; of a file, that an output tells classes, or which.
 
     Raises: NetworkError when there is no such network, when it cannot be looked at, or when its file changes meanwhile.
     """
-    if network in KNOWN and not classes:
-        return KNOWN[network]
+    if network in known.KNOWN and not classes:
+        return _known(network)
     if is_path(network):
         foreign.check(Path(network))
     else:
@@ -97,6 +73,11 @@ def record(network: str, classes: bool | str = False) -> Record:
         raise NetworkError(f"{network}: expected a file that stays as it is while it is read; try again")
     remember(place, asdict(found))
     return found
+
+
+@functools.cache
+def _known(network: str) -> Record:
+    return _from_json(known.known(network))
 
 
 def find(network: str, classes: bool | str = False) -> Record:
@@ -147,6 +128,7 @@ def _from_json(data: dict[str, Any]) -> Record:
                 "branches": tuple(Branch(**branch) for branch in layer["branches"]),
                 "behind": tuple(layer["behind"]),
                 "own_ways": tuple(layer["own_ways"]),
+                "work": Work(**layer["work"]),
             }
         )
         for layer in data["layers"]

@@ -18,12 +18,11 @@ def own_way(node: Node) -> str:
     """Which of its own ways atlas computes a node in: ``groups``, ``gelu``, ``layer_norms``; empty for Keras's own."""
     if node.kind == "Conv2D" and getattr(node.layer, "groups", 1) > 1:
         return "groups"
-    if getattr(node.layer, "compute_dtype", "float32") != "float32":
+    if getattr(node.layer, "compute_dtype", "") != "float32":  # operations without weights have none: they stay
         return ""
     if node.function == "gelu" and _is_exact(node.layer):
         return "gelu"
-    norms = node.kind == "LayerNormalization" and not getattr(node.layer, "rms_scaling", False)
-    return "layer_norms" if norms and not node.first and node.joins_channels else ""
+    return "layer_norms" if node.kind == "LayerNormalization" and _is_over_channels(node) else ""
 
 
 def rewrite(node: Node) -> Node:
@@ -35,16 +34,20 @@ def rewrite(node: Node) -> Node:
 
 
 def _is_exact(layer: Any) -> bool:
-    """Whether a layer with GELU, or the operation itself, has it as it is defined, not approximated by a tanh."""
+    """Whether a layer with GELU has it as it is defined, not approximated by a tanh."""
     import keras
 
-    if hasattr(layer, "activation"):
-        return bool(layer.activation is keras.activations.gelu)
-    return getattr(layer, "approximate", True) is False
+    return getattr(layer, "activation", None) is keras.activations.gelu
+
+
+def _is_over_channels(node: Node) -> bool:
+    """Whether a layer norm is one over the last axis, of the mean and the deviation both."""
+    last = len(node.shapes[0]) - 1
+    return not node.first and list(node.layer.axis) in ([-1], [last]) and not getattr(node.layer, "rms_scaling", False)
 
 
 class Gelu:
-    """The Gaussian error linear unit of values of any shape, in float32 (Hendrycks and Gimpel 2016)."""
+    """The Gaussian error linear unit (Hendrycks and Gimpel 2016) of values of any shape, computed in float32."""
 
     def __call__(self, parents: Sequence[Any]) -> Any:
         """The function of the one parent."""
@@ -54,12 +57,15 @@ class Gelu:
             share = _normal_share(before)
             return before * share, lambda upstream: upstream * _slope(before, share)
 
-        return cast(Callable[[Any], Any], tf.custom_gradient(activated))(parents[0])
+        return cast(Callable[[Any], Any], tf.custom_gradient(activated))(tf.cast(parents[0], tf.float32))
 
     def with_slope(self, before: Any) -> tuple[Any, Any]:
-        """The function of values, and its slope there."""
-        share = _normal_share(before)
-        return before * share, _slope(before, share)
+        """The function of values, and its slope there, of their own type."""
+        import tensorflow as tf
+
+        wide = tf.cast(before, tf.float32)
+        share = _normal_share(wide)
+        return wide * share, tf.cast(_slope(wide, share), before.dtype)
 
 
 def _normal_share(values: Any) -> Any:
@@ -91,7 +97,7 @@ class LayerNorm:
         return cls(factor, offset, layer.epsilon)
 
     def __call__(self, parents: Sequence[Any]) -> Any:
-        """The values of the one parent ``(..., channels)``, normalised at each position."""
+        """The values of the one parent ``(..., channels)``, normalised at each position, in float32."""
         import tensorflow as tf
 
         def normalised(given: Any) -> Any:
@@ -105,7 +111,7 @@ class LayerNorm:
 
             return unit * self.factor + self.offset, back
 
-        return cast(Callable[[Any], Any], tf.custom_gradient(normalised))(parents[0])
+        return cast(Callable[[Any], Any], tf.custom_gradient(normalised))(tf.cast(parents[0], tf.float32))
 
 
 def _mean(values: Any) -> Any:

@@ -32,6 +32,32 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What an ascent computes from a network's input to a layer, for each pixel of the input: estimates of time rest on
+    it. The last convolution is asked for one channel alone, and counts for what it is fed.
+
+    Multiply-adds: ``wide`` of convolutions over neighbours, ``point`` of those that look at one position, and of dense
+    layers, ``apart`` of convolutions in groups. Values: ``fed`` those that convolutions take and make, ``pooled`` those
+    that pools look at, ``curved`` by activation functions with an exponential, ``normed`` by layer norms and their
+    like, ``moved`` by everything else. ``nodes`` is how many computations there are, whatever the input.
+    """
+
+    wide: float = 0.0
+    point: float = 0.0
+    apart: float = 0.0
+    fed: float = 0.0
+    pooled: float = 0.0
+    curved: float = 0.0
+    normed: float = 0.0
+    moved: float = 0.0
+    nodes: float = 0.0
+
+
+WORK = tuple(Work.__dataclass_fields__)
+MULTIPLY_ADDS = ("wide", "point", "apart")
+
+
+@dataclass(frozen=True)
 class LayerFacts:
     """One layer that can be looked at.
 
@@ -44,9 +70,9 @@ class LayerFacts:
     ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
     the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
     other than ReLU, that lie between it and the input and can be shut. ``own_ways`` are what atlas computes its own
-    way, in this layer or between it and the input: keys of ``spec.plan.OWN_WAYS``. ``cost`` is the number of
-    multiply-adds from the input to this layer per input pixel, for estimates of time; ``smallest_batch`` is how many
-    images go through the network at least, so that each gets the same bytes in every batch.
+    way, in this layer or between it and the input: keys of ``spec.plan.OWN_WAYS``. ``work`` is
+    what is computed from the input to this layer; ``smallest_batch`` is how many images go through the network at
+    least, so that each gets the same bytes in every batch.
     """
 
     name: str
@@ -56,7 +82,7 @@ class LayerFacts:
     kind: str
     feature: bool
     activation: str
-    cost: float
+    work: Work
     branches: tuple[Branch, ...] = ()
     behind: tuple[str, ...] = ()
     own_ways: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from atlas.canonical import digest
 from atlas.images.loader import photo_name
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.objectives import Caricature, Channel, Neuron
+from atlas.spec.pace import PICTURE, equivalent
 from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
@@ -17,9 +18,9 @@ KERNEL = 5  # the kernel's version: raised whenever the same job gives other pix
 OWN_WAYS = {"gelu": 1, "groups": 1, "layer_norms": 1}  # the versions of what atlas computes its own way, where it does
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
-# Floating point operations a second of one worker that was never measured: between the 40e9 of a core with AVX2 and the
-# 110e9 of one with AVX-512.
-GUESSED_SPEED = 50e9
+# Floating point operations a second of one worker that was never measured: between the 40e9 of an old core with AVX2 and
+# the 110e9 of one with AVX-512. An AMD EPYC (Zen 3) has 78e9.
+GUESSED_SPEED = 65e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,15 @@ class Group:
 
     @property
     def cost(self) -> float:
-        """Multiply-adds of one step of one of its pictures, forward only: of all its looks, at the size of each."""
-        return self.layer.cost * float(self.recipe.seen) ** 2 * self.recipe.looks
+        """What one step of one of its pictures takes forward, in multiply-adds of a wide convolution that take as long:
+        all its looks, at the size of each, and the picture itself."""
+        picture = PICTURE * float(self.recipe.size) ** 2
+        return equivalent(self.layer.work, self.recipe.seen, self.smallest_batch) * self.recipe.looks + picture
 
     @property
     def flop(self) -> float:
-        """Floating point operations of one of its jobs: multiply-adds count twice, and so does the gradient.
+        """Floating point operations of a wide convolution that take as long as one of its jobs: multiply-adds count
+        twice, and so does the gradient.
 
         A photo that is looked at goes forward beside each picture.
         """

@@ -1,11 +1,15 @@
 """``atlas.maximize``: the same picture as a build's, and problems in one sentence."""
 
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
 import joblib
 import numpy as np
 import pytest
 
 import atlas
-from atlas.engine import showing
+from atlas import runtime
+from atlas.ascent import showing
 from atlas.errors import AtlasError, ConfigError
 
 QUICK = {"size": 32, "steps": 4}
@@ -70,9 +74,31 @@ def test_what_takes_long_is_shared_among_processes(toy, monkeypatch):
     alone = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
     monkeypatch.setattr(showing, "WORTH_IT", 1e-9)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    counts, spread = [], showing.spread
+    monkeypatch.setattr(showing, "spread", lambda *given: counts.append(given[-1]) or spread(*given))
     shared = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
+    assert counts == [2]
     assert [made.channel for made in shared] == [5, 3, 20, 3]
     for one, other in zip(shared, alone, strict=True):
         assert (one.score, one.layer, one.network) == (other.score, other.layer, other.network)
         for name in ("pictures", "trace", "frames"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_of_a_whole_layer_there_is_one_picture_whatever_channels_are_named(toy, monkeypatch):
+    given = {"weights": "random:1", "preprocessing": "tf", "objective": {"name": "layer"}, **QUICK}
+    monkeypatch.setattr(showing, "WORTH_IT", 1e-9)
+    assert len(atlas.maximize(toy, "both", [5, 3, 20], **given)) == 1
+
+
+def test_nothing_is_shared_outside_of_the_main_thread_or_where_tensorflow_was_imported_before(monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    assert showing.processes(2, 1000) == 2
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(showing.processes, 2, 1000).result() == 1
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "one")
+    assert showing.processes(2, 1000) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    monkeypatch.setattr(runtime, "_pinned", False)
+    assert showing.processes(2, 1000) == 1

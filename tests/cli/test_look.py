@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from atlas.ascent import showing
 from atlas.ascent.show import animation
-from atlas.engine import showing
 from atlas.spec.recipe import STARTS
 from atlas.spec.recipes import RECIPES
 
@@ -84,7 +84,7 @@ def test_several_pictures_are_made_in_several_processes_where_that_is_sooner(she
     code = (
         "import sys\n"
         "from atlas.cli import main\n"
-        "from atlas.engine import showing\n"
+        "from atlas.ascent import showing\n"
         "showing.processes = lambda pictures, work: 2\n"
         "try: main()\n"
         "finally: print('tensorflow' in sys.modules)\n"

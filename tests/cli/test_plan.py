@@ -9,7 +9,7 @@ from atlas.cli.plan import START
 from atlas.engine import anew
 from atlas.engine.run import Outcome
 from atlas.spec import plan
-from atlas.spec.facts import LayerFacts
+from atlas.spec.facts import LayerFacts, Work
 from atlas.spec.recipe import Recipe
 from atlas.spec.slots import Fourier, RandomCrop
 
@@ -86,7 +86,7 @@ def test_what_is_made_anew_is_told_with_the_reason(shell, config, monkeypatch):
 @pytest.mark.parametrize("ways", [(), ("gelu", "groups", "layer_norms")])
 def test_what_recipes_did_not_have_before_is_no_reason(ways):
     recipe = Recipe(size=32, parameterization=Fourier(), transforms=(RandomCrop(),))
-    layer = LayerFacts("l", 4, 3, 1, "conv", True, "relu", 1.0, own_ways=ways)
+    layer = LayerFacts("l", 4, 3, 1, "conv", True, "relu", Work(1.0), own_ways=ways)
     group = plan.Group(layer, "main", recipe, "", (plan.Job(0, "new"),))
     was = recipe.shown
     del was["transforms"][0]["count"], was["parameterization"]["saturation"]

@@ -2,11 +2,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas.engine.batches import batch_size, cut
-from atlas.spec.facts import LayerFacts
+from atlas.spec.facts import LayerFacts, Work
 from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
 
-LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
+LAYER = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", Work(1.0))
 SOFT = 8  # images that go together through a network with roots or exponentials
 
 

@@ -12,11 +12,11 @@ from atlas.errors import StoreError
 from atlas.store.store import Store
 from tests.engine.processes import wait_for
 
-ABOUT = {"atlas": "toy", "pictures": 100, "missing": 40, "flop": 4000.0}
+ABOUT = {"atlas": "toy", "pictures": 100, "missing": 40, "work": 4000.0}
 
 
 def batch(run: Log, made: int, seconds: float = 2.0) -> None:
-    run.write("batch", layer="a", recipe="main", made=made, dead=1, failed=0, seconds=seconds, flop=100.0 * made)
+    run.write("batch", layer="a", recipe="main", made=made, dead=1, failed=0, seconds=seconds, work=100.0 * made)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_lines_that_say_nothing_are_no_trouble(store, line):
 def test_a_log_of_before_there_were_checksums_is_read(store):
     about = {"at": time.time(), "event": "run", "host": "h", "process": 1, **ABOUT}
     done = {"at": time.time(), "event": "batch", "layer": "a", "recipe": "main"}
-    done |= {"made": 3, "dead": 0, "failed": 0, "seconds": 2, "flop": 300.0}
+    done |= {"made": 3, "dead": 0, "failed": 0, "seconds": 2, "work": 300.0}
     store.place.write(f"{log.RUNS}/1-h-1.jsonl", b"".join(json.dumps(one).encode() + b"\n" for one in (about, done)))
     [found] = runs(store)
     assert (found.state, found.summary["made"], measured_speed(store)) == ("running", 3, 150)

@@ -12,7 +12,7 @@ from atlas.ascent.ascend import filled
 from atlas.ascent.kernel import Climb, Measured, Steps
 from atlas.ascent.render import render
 from atlas.engine.batches import batch_size
-from atlas.spec.facts import LayerFacts
+from atlas.spec.facts import LayerFacts, Work
 from atlas.spec.objectives import Channel
 from atlas.spec.plan import Group, seed_of
 from atlas.spec.recipe import LAST_SEEDS, Recipe
@@ -165,7 +165,7 @@ def test_the_negative_of_a_channel_need_not_be_above_zero():
 )
 def test_a_full_batch_of_a_build_is_not_filled_up(size, smallest, repeats, gpu):
     recipe = Recipe(size=size, repeats=repeats)
-    layer = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", 1.0)
+    layer = LayerFacts("l", 1000, 3, 1, "conv", True, "relu", Work(1.0))
     count = batch_size(Group(layer, "main", recipe, "", (), smallest_batch=smallest), "auto", gpu)
     kernel = SimpleNamespace(recipe=recipe, smallest_batch=smallest)
     assert len(filled(kernel, count * repeats)) == count * repeats

@@ -14,25 +14,25 @@ from atlas.networks import describe, record
 from atlas.networks.architectures import build
 from atlas.networks.catalog import facts
 from atlas.networks.graph import flatten
-from atlas.networks.known import INCEPTIONV3_NAMES
+from atlas.networks.known import FOLDER, INCEPTIONV3_NAMES, KNOWN
 from atlas.networks.seen import Seen
 from atlas.spec.facts import LayerFacts, NetworkRef, Preprocessing
+from tests.scripts import script
 
 
 def known(network: str) -> tuple[LayerFacts, ...]:
     return facts(NetworkRef(network, "imagenet")).layers
 
 
-@pytest.mark.parametrize("network", ["vgg16", "vgg19"])
-def test_a_vgg_is_what_keras_builds(network: str) -> None:
-    model, download = build(network)
-    assert known(network) == describe.layers(flatten(model))
-    assert record.KNOWN[network] == record.find(network)
-    assert (download.file, download.hash) == (record.KNOWN[network].file, record.KNOWN[network].hash)
+@pytest.mark.parametrize("network", KNOWN)
+def test_what_is_known_without_keras_is_what_keras_builds(network: str) -> None:
+    made = script("make_records").made(network)
+    assert record.record(network) == made
+    assert script("make_records").text(made) == (FOLDER / f"{network}.json").read_text()
 
 
-def test_inceptionv3_is_what_keras_builds() -> None:
-    model, download = build("inceptionv3")
+def test_inceptionv3_s_stem_and_branches_have_names() -> None:
+    model, _ = build("inceptionv3")
     found = {layer.name: layer for layer in describe.layers(flatten(model))}
     listed = [layer for layer in known("inceptionv3") if layer.listed]
     for layer in listed:
@@ -49,7 +49,6 @@ def test_inceptionv3_is_what_keras_builds() -> None:
         for name, built in found.items()
         if name not in INCEPTIONV3_NAMES
     }
-    assert (download.file, download.hash) == (record.KNOWN["inceptionv3"].file, record.KNOWN["inceptionv3"].hash)
 
 
 def test_totals_of_the_known_networks() -> None:

@@ -8,8 +8,9 @@ from PIL import Image
 
 from atlas.errors import AtlasError
 from atlas.spec import plan as planning
-from atlas.spec.facts import LayerFacts, NetworkFacts, Preprocessing
+from atlas.spec.facts import LayerFacts, NetworkFacts, Preprocessing, Work
 from atlas.spec.objectives import Caricature, Channel
+from atlas.spec.pace import PACE, equivalent
 from atlas.spec.plan import OWN_WAYS, identify, job_key, make_plan, own_ways, seed_of
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.recipes import RECIPES
@@ -83,7 +84,7 @@ def test_pictures_in_grey_have_keys_of_their_own_and_others_keep_theirs():
 @pytest.mark.parametrize("way", sorted(OWN_WAYS))
 def test_what_atlas_computes_its_own_way_is_in_the_key(arithmetic, way):
     given = ("n", "w", Preprocessing(), "l", recipe := Recipe(size=96, arithmetic=arithmetic))
-    layers = [LayerFacts("l", 4, 3, 1, "conv", True, "relu", 9.0, own_ways=ways) for ways in ((), (way,))]
+    layers = [LayerFacts("l", 4, 3, 1, "conv", True, "relu", Work(9.0), own_ways=ways) for ways in ((), (way,))]
     keys = []
     for layer in layers:
         network = NetworkFacts("n", "N", (layer,), Preprocessing(), 32)
@@ -229,7 +230,16 @@ def test_automatic_size(field, smallest, size):
     assert automatic_size(field, smallest) == size
 
 
+def test_each_kind_of_work_takes_its_own_time():
+    work = Work(wide=10, curved=2, nodes=3)
+    assert equivalent(work, 100, together=8) == 10_000 * (10 + 2 * PACE.curved) + 3 * PACE.nodes / 8
+    for kind in ("point", "apart", "normed", "moved"):
+        assert equivalent(Work(**{kind: 1}), 10, 2) == 100 * getattr(PACE, kind) > 100
+
+
 def test_cost_counts_the_area(read):
-    group = make_plan(read(CONFIG + "recipes: {main: {size: 100}}\n"), "w").groups[0]
-    assert group.cost == group.layer.cost * 10_000
+    recipe = "recipes: {main: {size: %d}}\n"
+    group, larger = (make_plan(read(CONFIG + recipe % size), "w").groups[0] for size in (100, 200))
+    begun = PACE.nodes * group.layer.work.nodes / 2
+    assert larger.cost - begun == pytest.approx(4 * (group.cost - begun))
     assert dataclasses.replace(group, jobs=()).cost == group.cost

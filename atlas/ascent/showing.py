@@ -1,6 +1,7 @@
 """Pictures of a few channels for who looks at them now: made in several processes where that is sooner."""
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from atlas.ascent.show import Shown
 from atlas.errors import NetworkError
 from atlas.processes import spread
-from atlas.runtime import start_tensorflow
+from atlas.runtime import start_tensorflow, started_here
 from atlas.spec.facts import LayerFacts, NetworkRef
 from atlas.spec.plan import GUESSED_SPEED, Group
 from atlas.spec.recipe import Recipe
@@ -61,10 +62,14 @@ def seconds(layer: LayerFacts, recipe: Recipe, pictures: int) -> float:
 
 
 def processes(pictures: int, work: float) -> int:
-    """How many processes are worth their start for so many seconds of ``work``: each has a core and enough to do."""
+    """How many processes are worth their start for so many seconds of ``work``: each has a core and enough to do.
+
+    One where this is itself one of several processes or threads, or where TensorFlow is set up by somebody else.
+    """
     import joblib  # counts what affinity and cgroups leave to this process
 
-    if multiprocessing.current_process().daemon:  # it may have no processes of its own
+    alone = multiprocessing.parent_process() is None and threading.current_thread() is threading.main_thread()
+    if not alone or not started_here():
         return 1
     return max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
 
