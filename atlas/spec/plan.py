@@ -18,8 +18,8 @@ KERNEL = 5  # the kernel's version: raised whenever the same job gives other pix
 OWN_WAYS = {"gelu": 1, "groups": 1, "layer_norms": 1}  # the versions of what atlas computes its own way, where it does
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
-# Floating point operations a second of one worker that was never measured: between the 40e9 of an old core with AVX2 and
-# the 110e9 of one with AVX-512. An AMD EPYC (Zen 3) has 78e9.
+# Floating point operations a second of one worker that was never measured: between the 40e9 of an old core with AVX2
+# and the 110e9 of one with AVX-512. An AMD EPYC with AVX2 has 78e9.
 GUESSED_SPEED = 65e9
 
 
