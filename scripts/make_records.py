@@ -7,6 +7,8 @@ layers of its stem, and for the branches of its blocks; its other layers can be 
 """
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from atlas.networks.known import FOLDER, INCEPTIONV3_NAMES, KNOWN
@@ -28,7 +30,7 @@ BRANCHES = {  # of the blocks of InceptionV3, from channel 0 on
 def made(network: str) -> Record:
     """The record of a network that is known by name."""
     found = find(network)
-    return replace(found, layers=tuple(map(_named, found.layers))) if network == "inceptionv3" else found
+    return replace(found, layers=_in_order(map(_named, found.layers))) if network == "inceptionv3" else found
 
 
 def _named(layer: LayerFacts) -> LayerFacts:
@@ -42,6 +44,28 @@ def _named(layer: LayerFacts) -> LayerFacts:
     if ours:
         return replace(layer, name=INCEPTIONV3_NAMES[layer.name], branches=branches)
     return replace(layer, branches=branches, feature=False, listed=False)
+
+
+def _in_order(layers: Iterable[LayerFacts]) -> tuple[LayerFacts, ...]:
+    """The layers from input to output; those that are not listed before the one that they lead to, by their numbers."""
+    found: list[LayerFacts] = []
+    between: list[LayerFacts] = []
+    for layer in layers:
+        if layer.listed:
+            found += [*sorted(between, key=_place), layer]
+            between = []
+        else:
+            between.append(layer)
+    return tuple(found)
+
+
+def _place(layer: LayerFacts) -> tuple[int, ...]:
+    """Convolutions, their batch norms and their ReLUs in turn, then pools, then concatenations."""
+    numbered = re.fullmatch(r"(conv2d|batch_normalization|activation)(?:_(\d+))?", layer.name)
+    if numbered:
+        kinds = ("conv2d", "batch_normalization", "activation")
+        return 0, int(numbered[2] or 0), kinds.index(numbered[1])
+    return (1,) if layer.kind == "pool" else (2,)
 
 
 def text(record: Record) -> str:
