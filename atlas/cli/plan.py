@@ -8,7 +8,6 @@ import typer
 from atlas.cli import options, tables
 from atlas.cli.prepare import prepare
 from atlas.cli.progress import duration
-from atlas.spec.plan import GUESSED_SPEED
 
 START = 10.0  # seconds until workers are up and the first layer is traced
 
@@ -24,6 +23,7 @@ def plan(
     """Say what a build would render, what is cached, and about how long it would take."""
     from atlas.engine.log import measured_speed
     from atlas.engine.run import worker_count
+    from atlas.spec.plan import GUESSED_SPEED
 
     prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
     count = worker_count(prepared.request.compute)

@@ -535,6 +535,10 @@ def test_thumbnails_are_sharp_on_a_screen_with_two_pixels_in_one_of_the_page(
     ):
         tab.goto((tmp_path / "out" / page).as_uri())
         tab.locator(small).first.scroll_into_view_if_needed()
+        for _ in range(200):  # pictures may be asked for after a moment in which nothing is
+            if any(f"/{folder}/" in url for url in asked):
+                break
+            tab.wait_for_timeout(50)
         tab.wait_for_load_state("networkidle")
         shown = [url for url in asked if f"/{folder}/" in url]
         assert shown
