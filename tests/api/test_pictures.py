@@ -74,6 +74,7 @@ def test_what_takes_long_is_shared_among_processes(toy, monkeypatch):
     alone = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
     monkeypatch.setattr(showing, "WORTH_IT", 1e-9)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    monkeypatch.setattr(runtime, "_pinned", True)  # as where atlas was imported first
     counts, spread = [], showing.spread
     monkeypatch.setattr(showing, "spread", lambda *given: counts.append(given[-1]) or spread(*given))
     shared = atlas.maximize(toy, "both", [5, 3, 20, 3], **given)
@@ -93,6 +94,7 @@ def test_of_a_whole_layer_there_is_one_picture_whatever_channels_are_named(toy, 
 
 def test_nothing_is_shared_outside_of_the_main_thread_or_where_tensorflow_was_imported_before(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    monkeypatch.setattr(runtime, "_pinned", True)
     assert showing.processes(2, 1000) == 2
     with ThreadPoolExecutor(1) as threads:
         assert threads.submit(showing.processes, 2, 1000).result() == 1

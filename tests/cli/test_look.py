@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from atlas import runtime
 from atlas.ascent import showing
 from atlas.ascent.show import animation
 from atlas.spec.recipe import STARTS
@@ -113,6 +114,7 @@ def test_more_threads_are_remarked_in_the_file(toy, tmp_path):
 
 def test_a_process_is_started_for_ten_seconds_of_work(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    monkeypatch.setattr(runtime, "_pinned", True)  # as where nobody else has imported TensorFlow
     assert [showing.processes(pictures, 10.1 * pictures) for pictures in (1, 2, 3, 9)] == [1, 2, 3, 4]
     assert [showing.processes(pictures, 2.6 * pictures) for pictures in (1, 4, 8, 64)] == [1, 1, 2, 4]
 
