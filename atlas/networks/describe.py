@@ -36,10 +36,7 @@ PASSING = {
 
 def layers(graph: Graph) -> tuple[LayerFacts, ...]:
     """The layers of a graph that can be looked at, from input to output; those that are not listed are marked."""
-    consumers: dict[Value, list[int]] = {}
-    for index, node in enumerate(graph.nodes):
-        for parent in node.parents:
-            consumers.setdefault(parent, []).append(index)
+    consumers = graph.consumers()
     lie = reaches(graph)
     work = np.array([[getattr(one, kind) for kind in WORK] for one in works(graph, lie)])
     head = graph.head.layer if graph.head else ""

@@ -109,6 +109,14 @@ class Graph:
         """Whether the classifier tells each class for itself, by a sigmoid, rather than one of all by a softmax."""
         return self.head is not None and self.head.sigmoid
 
+    def consumers(self) -> dict[Value, list[int]]:
+        """The nodes that take each value, in order, once for each time that they take it."""
+        found: dict[Value, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            for parent in node.parents:
+                found.setdefault(parent, []).append(index)
+        return found
+
     def needed(self, wanted: Iterable[Value], known: Container[Value] = ()) -> list[int]:
         """The nodes that have to run for these values, in order; values that are ``known`` need none."""
         found: set[int] = set()

@@ -23,32 +23,34 @@ PLAIN = {  # activation functions without an exponential
 
 def works(graph: Graph, reaches: Mapping[Value, Reach]) -> list[Work]:
     """The work of each node of a graph, per input pixel; borders aside, and what has a single position or is no map."""
-    taken: dict[Value, list[int]] = {}
-    for index, node in enumerate(graph.nodes):
-        for parent in node.parents:
-            taken.setdefault(parent, []).append(index)
+    taken = graph.consumers()
     return [_work(graph, index, reaches, taken) for index in range(len(graph.nodes))]
 
 
 def asked_alone(graph: Graph, value: Value) -> set[int]:
     """The convolutions that an ascent of one channel of a value asks for that channel alone, see ``Seen.channel``: they
     take hardly any time."""
-    asked = _asked(graph, value)
+    asked: set[int] = set()
+    seen, stack = {value}, [value]
+    while stack:
+        index, _ = stack.pop()
+        if index < 0:
+            continue
+        node = graph.nodes[index]
+        if node.kind == "Conv2D":
+            asked.add(index)
+        elif _passes_on(graph, node):
+            stack += [parent for parent in node.parents if parent not in seen]
+            seen.update(node.parents)
     return asked - set(graph.needed(parent for index in asked for parent in graph.nodes[index].parents))
 
 
-def _asked(graph: Graph, value: Value) -> set[int]:
-    index, _ = value
-    if index < 0:
-        return set()
-    node = graph.nodes[index]
-    if node.kind == "Conv2D":
-        return {index}
+def _passes_on(graph: Graph, node: Node) -> bool:
+    """Whether one channel of it needs one channel of each of its parents, and no more."""
     parents = [graph.nodes[parent].kind for parent, _ in node.parents if parent >= 0]
-    in_a_kernel = node.kind == "BatchNormalization" and parents == ["Conv2D"]
-    if in_a_kernel or node.kind in CHANNEL_BY_CHANNEL | {"Add"} or (node.kind == "Concatenate" and node.joins_channels):
-        return set().union(*(_asked(graph, parent) for parent in node.parents))
-    return set()
+    if node.kind == "BatchNormalization":
+        return parents == ["Conv2D"]
+    return node.kind in CHANNEL_BY_CHANNEL | {"Add"} or (node.kind == "Concatenate" and node.joins_channels)
 
 
 def _work(graph: Graph, index: int, reaches: Mapping[Value, Reach], taken: Mapping[Value, list[int]]) -> Work:

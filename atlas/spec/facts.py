@@ -70,9 +70,9 @@ class LayerFacts:
     ``feature`` says whether the layer belongs to "every feature layer" (pools and classes do not). ``activation`` names
     the activation function that every value of the layer comes out of, empty where there is none; ``behind`` those,
     other than ReLU, that lie between it and the input and can be shut. ``own_ways`` are what atlas computes its own
-    way, in this layer or between it and the input: keys of ``spec.plan.OWN_WAYS``. ``work`` is
-    what is computed from the input to this layer; ``smallest_batch`` is how many images go through the network at
-    least, so that each gets the same bytes in every batch.
+    way, in this layer or between it and the input: keys of ``spec.plan.OWN_WAYS``. ``work`` is what is computed from
+    the input to this layer; ``smallest_batch`` is how many images go through the network at least, so that each gets
+    the same bytes in every batch.
     """
 
     name: str

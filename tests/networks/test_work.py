@@ -8,7 +8,7 @@ import pytest
 from atlas.networks.describe import layers
 from atlas.networks.graph import flatten
 from atlas.networks.reach import reaches
-from atlas.networks.work import works
+from atlas.networks.work import asked_alone, works
 from atlas.spec.facts import WORK, Work
 
 
@@ -71,3 +71,13 @@ def test_the_convolutions_that_are_asked_for_one_channel_cost_nothing() -> None:
     assert (found["normed"].point, found["normed"].wide) == (8 * 4, 0)
     assert (found["last"].point, found["last"].wide) == (8 * 4, 0)
     assert (found["both"].point, found["both"].wide) == (8 * 4, 9 * 4 * 4)
+
+
+def test_sums_of_sums_are_walked_once() -> None:
+    """As often as there are ways through them would be without end."""
+    given = keras.Input((None, None, 4))
+    made = keras.layers.Conv2D(4, 1)(given)
+    for _ in range(64):
+        made = keras.layers.Add()([made, made])
+    graph = flatten(keras.Model(given, made))
+    assert asked_alone(graph, graph.output) == {0}
