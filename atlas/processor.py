@@ -2,6 +2,7 @@
 
 import functools
 import os
+import platform
 import re
 from pathlib import Path
 
@@ -24,6 +25,24 @@ def has_bfloat16() -> bool:
         return False
     flags = re.search(r"^flags\s*:(.*)$", told, re.MULTILINE)
     return flags is not None and not BFLOAT16.isdisjoint(flags[1].split())
+
+
+def cores() -> int:
+    """How many cores affinity and cgroups leave to this process."""
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+def kind() -> str:
+    """Which processor this machine has and how many cores this process may use, as one line."""
+    try:
+        first, _, _ = CPUINFO.read_text().partition("\n\n")
+    except OSError:
+        first = f"model name: {platform.processor()} {platform.machine()}"
+    told = dict(re.findall(r"^([^:\t]+?)\s*: ?(.*)$", first, re.MULTILINE))
+    names = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
+    return ", ".join([*(told[name] for name in names if name in told), f"{cores()} cores"])
 
 
 def computes_bfloat16() -> bool:

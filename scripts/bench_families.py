@@ -31,7 +31,7 @@ from measure import Bench, UnmeasuredError, column, workers
 from atlas.networks.catalog import facts
 from atlas.networks.known import INCEPTIONV3_NAMES
 from atlas.spec.facts import WORK, NetworkRef
-from atlas.spec.pace import PACE, PICTURE
+from atlas.spec.pace import RELATIVE
 
 NETWORKS = (  # the smallest member of each family
     *("vgg16", "inceptionv3", "resnet50", "resnet50v2", "densenet121", "xception", "inceptionresnetv2"),
@@ -93,7 +93,7 @@ def estimates(rows: list[dict[str, Any]]) -> list[str]:
     """What estimates of time rest on, held against what was measured, as lines of text."""
     took = np.array([1 / row["rates"]["atlas"] for row in rows])
     parts = np.array([_parts(row) for row in rows])
-    now = parts @ np.array([*(getattr(PACE, kind) for kind in WORK), PICTURE])
+    now = parts @ np.array([*(getattr(RELATIVE.kinds, kind) for kind in WORK), RELATIVE.picture])
     speed = np.exp(np.log(now / took).mean())
     said = [f"{row['network']} {row['layer']}: {one:.2f}" for row, one in zip(rows, now / speed / took, strict=True)]
     weights, best = np.ones(len(rows)) / took, np.zeros(parts.shape[1])

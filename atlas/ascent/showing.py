@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from atlas.ascent.show import Shown
 from atlas.errors import NetworkError
 from atlas.processes import spread
+from atlas.processor import cores
 from atlas.runtime import start_tensorflow, started_here
 from atlas.spec.facts import LayerFacts, NetworkRef
-from atlas.spec.plan import GUESSED_SPEED, Group
+from atlas.spec.machine import pace
+from atlas.spec.plan import Group
 from atlas.spec.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ class Showing:
 
 
 def seconds(layer: LayerFacts, recipe: Recipe, pictures: int) -> float:
-    """How long some pictures take in one process, by a guess."""
-    return Group(layer, "", recipe, "", ()).flop * pictures / GUESSED_SPEED
+    """How long some pictures take in one process, about."""
+    return Group(layer, "", recipe, "", ()).seconds(pace(recipe.arithmetic)) * pictures
 
 
 def processes(pictures: int, work: float) -> int:
@@ -66,12 +68,10 @@ def processes(pictures: int, work: float) -> int:
 
     One where this is itself one of several processes or threads, or where TensorFlow is set up by somebody else.
     """
-    import joblib  # counts what affinity and cgroups leave to this process
-
     alone = multiprocessing.parent_process() is None and threading.current_thread() is threading.main_thread()
     if not alone or not started_here():
         return 1
-    return max(1, min(int(joblib.cpu_count()), pictures, int(work / WORTH_IT)))
+    return max(1, min(cores(), pictures, int(work / WORTH_IT)))
 
 
 def share(make: Callable[[Sequence[int]], list[T]], channels: Sequence[int], count: int) -> list[T]:

@@ -48,6 +48,10 @@ DeviceOption = Annotated[
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="N/OF", help="Only the Nth part of so many, such as 3/16.")
 ]
+CalibrateOption = Annotated[
+    bool,
+    typer.Option("--calibrate", help="Measure this machine's speed first, some ten seconds; kept for the next time."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every build that the store remembers.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but problems.")]

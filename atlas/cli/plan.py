@@ -9,7 +9,11 @@ from atlas.cli import options, tables
 from atlas.cli.prepare import prepare
 from atlas.cli.progress import duration
 
-START = 10.0  # seconds until workers are up and the first layer is traced
+BY = {
+    "calibrated": "at this machine's measured speed",
+    "measured": "at the speed of the last build",
+    "guessed": "at a guess; atlas plan --calibrate measures this machine",
+}
 
 
 def plan(
@@ -18,45 +22,47 @@ def plan(
     store: options.StoreOption = None,
     limit: options.LimitOption = None,
     workers: options.WorkersOption = None,
+    measure: options.CalibrateOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Say what a build would render, what is cached, and about how long it would take."""
-    from atlas.engine.log import measured_speed
-    from atlas.engine.run import worker_count
-    from atlas.spec.plan import GUESSED_SPEED
+    from atlas.engine.estimate import estimate
+    from atlas.engine.workers import worker_count
 
     prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
-    count = worker_count(prepared.request.compute)
-    measured = measured_speed(prepared.store)
-    speed = measured or GUESSED_SPEED
-    rows = []
-    for group in prepared.plan.groups:
-        missing = len(prepared.outcome.missing(group))
-        rows.append(
-            {
-                "layer": group.layer.name,
-                "recipe": group.recipe_name,
-                "size": group.recipe.size,
-                "steps": group.recipe.steps,
-                "arithmetic": group.recipe.arithmetic,
-                "channels": len(group.jobs),
-                "cached": len(group.jobs) - missing,
-                "seconds": group.flop * missing / (speed * count),
-            }
-        )
-    missing, anew = prepared.missing, prepared.anew
-    seconds = sum(row["seconds"] for row in rows) + (START if missing else 0)
+    compute = prepared.request.compute
+    if measure:
+        from atlas.ascent.calibration import calibrate
+
+        calibrate()
+    missing = [(group, len(prepared.outcome.missing(group))) for group in prepared.plan.groups]
+    found = estimate(missing, compute, prepared.store)
+    count = worker_count(compute)
+    rows = [
+        {
+            "layer": group.layer.name,
+            "recipe": group.recipe_name,
+            "size": group.recipe.size,
+            "steps": group.recipe.steps,
+            "arithmetic": group.recipe.arithmetic,
+            "channels": len(group.jobs),
+            "cached": len(group.jobs) - lacking,
+            "seconds": each * lacking / count,
+        }
+        for (group, lacking), each in zip(missing, found.groups, strict=True)
+    ]
+    anew = prepared.anew
     if as_json:
-        said = {"channels": len(prepared.plan), "missing": missing, "seconds": seconds, "measured": bool(measured)}
+        said = {"channels": len(prepared.plan), "missing": prepared.missing, "seconds": found.total, "by": found.by}
         why = {"made_anew": {"pictures": anew.pictures, "reasons": anew.reasons}} if anew else {}
-        typer.echo(json.dumps(said | why | {"groups": rows}))
+        typer.echo(json.dumps(said | {"measured": found.by != "guessed"} | why | {"groups": rows}))
         return
     recipes = {str(row["recipe"]): row["arithmetic"] for row in rows}
     columns = ("layer", "recipe", "size", "steps", "channels", "cached")
     tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
-    total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {missing:,} to render"
-    by = "at the speed of the last build" if measured else "at a guess"
-    about = f": about {duration(seconds)} on {count} worker{'s' if count > 1 else ''}, {by}" if missing else ""
+    total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {prepared.missing:,} to render"
+    on = f"on {count} worker{'s' if count > 1 else ''}"
+    about = f": about {duration(found.total)} {on}, {BY[found.by]}" if prepared.missing else ""
     typer.echo(f"\n{total}{about}")
     if in_16_bits := [name for name, one in recipes.items() if one == "bfloat16"]:
         typer.echo(f"computed in bfloat16 (16 bits): {', '.join(in_16_bits)}")

@@ -6,6 +6,8 @@ from typing import Any
 from atlas.cli import options
 from atlas.cli.progress import Observer
 
+LONG = 60.0  # seconds: a build that takes longer than this has its time left told from a measured speed
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -214,7 +216,11 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     if missing and prepared.before is None and prepared.takes_16_bits:  # held from the first picture on
         watch.say("pictures are computed in bfloat16 (16 bits); for 32 bits write arithmetic: fast into the recipe")
         keep_record(prepared.store, prepared.record(), request.output)
-    rows = [Row(group.layer.name, group.recipe_name, count, group.flop) for group, count in missing]
+    each = _estimated(missing, prepared, watch).groups
+    rows = [
+        Row(group.layer.name, group.recipe_name, count, cost)
+        for (group, count), cost in zip(missing, each, strict=True)
+    ]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
     with watch.rendering(rows), interrupts.heard():
         run(
@@ -227,6 +233,22 @@ def render(prepared: Prepared, watch: Observer) -> bool:
             prepared.whole,
         )
     return not interrupts.asked
+
+
+def _estimated(missing: list[tuple[Any, int]], prepared: Prepared, watch: Observer) -> Any:
+    """How long the pictures of some groups take; a build that takes longer measures the machine's speed once."""
+    from atlas.engine.estimate import estimate
+    from atlas.engine.workers import on_cores
+
+    compute = prepared.request.compute
+    found = estimate(missing, compute, prepared.store)
+    if found.by == "calibrated" or found.total < LONG or not on_cores(compute):
+        return found
+    from atlas.ascent.calibration import calibrate
+
+    watch.say("measuring this machine's speed, once")
+    calibrate()
+    return estimate(missing, compute, prepared.store)
 
 
 def kept(prepared: Prepared) -> str:

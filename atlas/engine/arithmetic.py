@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from atlas.engine.devices import gpus
+from atlas.engine.workers import on_cores, visible_gpus
 from atlas.errors import AtlasError
 from atlas.processor import NO_BFLOAT16, has_bfloat16, usual
 from atlas.spec.config import Compute
@@ -38,8 +38,7 @@ def has_auto(request: Request) -> bool:
 def check_native(compute: Compute, recipes: list[str]) -> None:
     """Raise AtlasError where pictures of some ``recipes`` in bfloat16 are to be made and this machine's processor has
     none. Workers on GPUs and of a Dask cluster say so themselves."""
-    on_cores = compute.backend != "dask" and not (compute.device != "cpu" and gpus())
-    if recipes and on_cores and not has_bfloat16():
+    if recipes and on_cores(compute) and not has_bfloat16():
         what = f"recipe {recipes[0]}" if len(recipes) == 1 else f"recipes {', '.join(recipes)}"
         raise AtlasError(
             f"{what}: {NO_BFLOAT16}; build on such a machine, or write arithmetic: fast into the recipe, which makes "
@@ -49,4 +48,4 @@ def check_native(compute: Compute, recipes: list[str]) -> None:
 
 def _is_native(compute: Compute) -> bool:
     """Whether workers of this machine are on cores that have bfloat16."""
-    return has_bfloat16() and not (compute.device != "cpu" and gpus())
+    return has_bfloat16() and not visible_gpus(compute)

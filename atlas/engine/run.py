@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from atlas.engine.batches import Batch, Setting, Study, cut
 from atlas.engine.calling import callings
-from atlas.engine.devices import gpus
 from atlas.engine.dispatch import dispatch
 from atlas.engine.finding import Finding, findings
 from atlas.engine.likeness import comparisons
@@ -19,6 +18,7 @@ from atlas.engine.study import found_before
 from atlas.engine.versus import against
 from atlas.engine.wire import wires
 from atlas.engine.worker import Done, Report, done_before
+from atlas.engine.workers import visible_gpus, worker_count
 from atlas.errors import AtlasError
 from atlas.probes.theirs import Theirs
 from atlas.spec.config import Compute
@@ -71,21 +71,6 @@ def look_up(plan: Plan, store: Store, record: Record) -> Outcome:
                     outcome.done[job.key] = before
     outcome.cached = len(outcome.done)
     return outcome
-
-
-def worker_count(compute: Compute) -> int:
-    """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share."""
-    if isinstance(compute.workers, int):
-        return compute.workers
-    if devices := _gpus(compute):
-        return len(devices)
-    import joblib  # counts what affinity and cgroups leave to this process
-
-    return max(1, int(joblib.cpu_count()) // compute.threads_per_worker)
-
-
-def _gpus(compute: Compute) -> tuple[str, ...]:
-    return gpus() if compute.device != "cpu" else ()
 
 
 @dataclass(frozen=True)
@@ -244,7 +229,7 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
             frame_every=record.frame_every(group.recipe),
             photos=group.photos,
         )
-        for group, jobs in cut(missing, compute.batch, worker_count(compute), gpu=bool(_gpus(compute)))
+        for group, jobs in cut(missing, compute.batch, worker_count(compute), gpu=bool(visible_gpus(compute)))
     ]
 
 

@@ -10,17 +10,13 @@ from atlas.canonical import digest
 from atlas.images.loader import photo_name
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.objectives import Caricature, Channel, Neuron
-from atlas.spec.pace import PICTURE, equivalent
+from atlas.spec.pace import GUESSED_SPEED, Pace, at_speed
 from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
 KERNEL = 5  # the kernel's version: raised whenever the same job gives other pixels; tests pin the pixels of this one
 OWN_WAYS = {"gelu": 1, "groups": 1, "layer_norms": 1}  # the versions of what atlas computes its own way, where it does
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
-
-# Floating point operations a second of one worker that was never measured: between the 40e9 of an old core with AVX2
-# and the 110e9 of one with AVX-512. An AMD EPYC with AVX2 has 78e9.
-GUESSED_SPEED = 65e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +44,20 @@ class Group:
     photos: tuple[tuple[str, str], ...] = ()
     smallest_batch: int = 2
 
-    @property
-    def cost(self) -> float:
-        """What one step of one of its pictures takes forward, in multiply-adds of a wide convolution that take as long:
-        all its looks, at the size of each, and the picture itself."""
-        picture = PICTURE * float(self.recipe.size) ** 2
-        return equivalent(self.layer.work, self.recipe.seen, self.smallest_batch) * self.recipe.looks + picture
+    def step(self, pace: Pace) -> float:
+        """The time for one step of one of its pictures: all its looks, at the size of each, and the picture itself."""
+        looked = pace.network(self.layer.work, self.recipe.seen, self.smallest_batch) * self.recipe.looks
+        return looked + pace.picture * float(self.recipe.size) ** 2
+
+    def seconds(self, pace: Pace) -> float:
+        """How long one core takes for one of its jobs. A photo that is looked at goes forward beside each picture."""
+        return (1 + len(self.recipe.photos) / 2) * self.step(pace) * self.recipe.steps * self.recipe.repeats
 
     @property
     def flop(self) -> float:
-        """Floating point operations of a wide convolution that take as long as one of its jobs: multiply-adds count
-        twice, and so does the gradient.
-
-        A photo that is looked at goes forward beside each picture.
-        """
-        return (4 + 2 * len(self.recipe.photos)) * self.cost * self.recipe.steps * self.recipe.repeats
+        """Floating point operations of a convolution over neighbours that take as long as one of its jobs: a
+        multiply-add is two, and so is its gradient."""
+        return self.seconds(at_speed(GUESSED_SPEED)) * GUESSED_SPEED
 
 
 @dataclass(frozen=True)

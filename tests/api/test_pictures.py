@@ -1,6 +1,7 @@
 """``atlas.maximize``: the same picture as a build's, and problems in one sentence."""
 
 import multiprocessing
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -103,4 +104,5 @@ def test_nothing_is_shared_outside_of_the_main_thread_or_where_tensorflow_was_im
     monkeypatch.undo()
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
     monkeypatch.setattr(runtime, "_pinned", False)
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
     assert showing.processes(2, 1000) == 1

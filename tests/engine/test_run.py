@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from atlas.engine.run import Build, Outcome, look_up, run, worker_count
+from atlas.engine.run import Build, Outcome, look_up, run
+from atlas.engine.workers import worker_count
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request

@@ -10,7 +10,7 @@ from atlas.errors import AtlasError
 from atlas.spec import plan as planning
 from atlas.spec.facts import LayerFacts, NetworkFacts, Preprocessing, Work
 from atlas.spec.objectives import Caricature, Channel
-from atlas.spec.pace import PACE, equivalent
+from atlas.spec.pace import GUESSED_SPEED, RELATIVE, at_speed
 from atlas.spec.plan import OWN_WAYS, identify, job_key, make_plan, own_ways, seed_of
 from atlas.spec.recipe import Recipe, automatic_size
 from atlas.spec.recipes import RECIPES
@@ -157,7 +157,9 @@ def test_a_photo_counts_by_its_content_wherever_it_lies(read, tmp_path, several)
     assert first.jobs[0].channel is None
     assert first.recipe.photos == (str(places[0]),)
     shown = second.recipe.shown
-    assert first.flop == (4 + 2) * first.cost * first.recipe.steps  # the photo goes forward beside the picture
+    # The photo goes forward beside the picture.
+    assert first.flop == pytest.approx((4 + 2) * first.step(RELATIVE) * first.recipe.steps)
+    assert first.seconds(at_speed(GUESSED_SPEED)) == pytest.approx(first.flop / GUESSED_SPEED)
     assert shown["start"] == "two.png"
     assert (shown["objective"][1] if several else shown["objective"])["photo"] == "two.png"
     painted(places[1], 2)
@@ -230,16 +232,9 @@ def test_automatic_size(field, smallest, size):
     assert automatic_size(field, smallest) == size
 
 
-def test_each_kind_of_work_takes_its_own_time():
-    work = Work(wide=10, curved=2, nodes=3)
-    assert equivalent(work, 100, together=8) == 10_000 * (10 + 2 * PACE.curved) + 3 * PACE.nodes / 8
-    for kind in ("point", "apart", "normed", "moved"):
-        assert equivalent(Work(**{kind: 1}), 10, 2) == 100 * getattr(PACE, kind) > 100
-
-
 def test_cost_counts_the_area(read):
     recipe = "recipes: {main: {size: %d}}\n"
     group, larger = (make_plan(read(CONFIG + recipe % size), "w").groups[0] for size in (100, 200))
-    begun = PACE.nodes * group.layer.work.nodes / 2
-    assert larger.cost - begun == pytest.approx(4 * (group.cost - begun))
-    assert dataclasses.replace(group, jobs=()).cost == group.cost
+    begun = RELATIVE.kinds.nodes * group.layer.work.nodes / 2
+    assert larger.step(RELATIVE) - begun == pytest.approx(4 * (group.step(RELATIVE) - begun))
+    assert dataclasses.replace(group, jobs=()).seconds(RELATIVE) == group.seconds(RELATIVE)
