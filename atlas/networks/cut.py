@@ -6,17 +6,13 @@ from typing import Any
 
 from atlas.activations import ELEMENTWISE, MONOTONE, ZERO_AT_ZERO
 from atlas.networks.graph import ACTIVATIONS, Graph, Node, Value
+from atlas.networks.lanes import smallest_batch
 from atlas.networks.rounding import rounded
 from atlas.networks.seen import SAME_AT_INFERENCE, Seen
 from atlas.spec.facts import Preprocessing
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 COMMUTES = SAME_AT_INFERENCE | {"MaxPooling2D", "ZeroPadding2D"}
-EXACT = {
-    *("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Rescaling"),
-    *("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Concatenate", "Add", "Dropout", "Identity"),
-}
-"""What rounds alike in every batch of two images or more."""
 PARAMETERS = ("negative_slope", "threshold", "alpha", "lambd", "approximate", "axis")  # of activation functions
 
 
@@ -68,15 +64,9 @@ class Cut:
 
     @property
     def smallest_batch(self) -> int:
-        """How many images go through it at least, so that each gets the same bytes in every batch.
-
-        Two, since a batch of one takes another path through convolutions. Eight where the network has roots,
-        exponentials and the like: TensorFlow computes those eight at a time and rounds otherwise in what is left over
-        at the end.
-        """
+        """How many images go through it at least, so that each gets the same bytes in every batch, see ``lanes``."""
         sights = [*self.sights, *([self.classes] if self.classes else [])]
-        nodes = [self.graph.nodes[index] for index in self.graph.needed([sight.value for sight in sights])]
-        return 2 if all(node.relu or node.kind in EXACT for node in nodes) else 8
+        return smallest_batch(self.graph.nodes[index] for index in self.graph.needed([one.value for one in sights]))
 
     def sight(self, layer: str | None) -> Sight:
         """The sight of a layer, the main one for None."""

@@ -20,6 +20,9 @@ from atlas.runtime import has_onednn
 
 FEW = 4  # channels of an input that is a picture
 LARGE = 1_000_000  # bytes of a kernel, of which a graph holds no copies: with them all layers of VGG19 took 7 GB
+# Graphs hold twenty copies of the others. Where these are more bytes together, only kernels below SMALL stay constants:
+# InceptionResNetV2 took 4.3 GB.
+CONSTANTS, SMALL = 32_000_000, 250_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,8 @@ class Convolution:
 
     In ``groups``, each turns its own share of the channels into an equal share of those made; then ``given`` is the
     depth of one share. ``pool`` is an average over neighbours that comes behind it. ``dtype`` is the type that it
-    computes in, float32 or bfloat16, whatever it is given.
+    computes in, float32 or bfloat16, whatever it is given. ``given`` says that the kernel is given to graphs, which
+    otherwise make a constant of it.
     """
 
     kernel: np.ndarray
@@ -39,6 +43,7 @@ class Convolution:
     pool: Callable[[Sequence[Any]], Any] | None = None
     groups: int = 1
     dtype: str = "float32"
+    given: bool = False
 
     def __call__(self, parents: Any) -> Any:
         """The convolution of ``(n, h, w, depth)``: ``(n, h', w', made)``."""
@@ -53,13 +58,23 @@ class Convolution:
 
     @functools.cached_property
     def _kernel(self) -> Any:
-        return _held(self.kernel, self.dtype)
+        return self._held(self.kernel)
 
     @functools.cached_property
     def _by_channel(self) -> Any:
         """The kernel of each channel that is made, ``(made, given, taps)``."""
         height, width, depth, made = self.kernel.shape
-        return _held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width), self.dtype)
+        return self._held(self.kernel.transpose(3, 2, 0, 1).reshape(made, depth, height * width))
+
+    def _held(self, array: np.ndarray) -> Any:
+        """An array for graphs: one that each makes a constant of, or one tensor that is given to all of them."""
+        import tensorflow as tf
+
+        array = array.astype(tf.as_dtype(self.dtype).as_numpy_dtype, copy=False)
+        if array.nbytes < LARGE and not self.given:
+            return array
+        with tf.init_scope():  # outside of the graph that is being traced
+            return tf.constant(array)
 
     def _convolved(self, given: Any) -> Any:
         import tensorflow as tf
@@ -132,18 +147,6 @@ def has_grouped_gradients() -> bool:
     return has_onednn() or bool(tf.config.get_visible_devices("GPU"))
 
 
-def _held(array: np.ndarray, dtype: str) -> Any:
-    """An array for graphs in a ``dtype``: one that each makes a constant of, or where it is large one tensor for all of
-    them."""
-    import tensorflow as tf
-
-    array = array.astype(tf.as_dtype(dtype).as_numpy_dtype, copy=False)
-    if array.nbytes < LARGE:
-        return array
-    with tf.init_scope():  # outside of the graph that is being traced
-        return tf.constant(array)
-
-
 class _Reads(NamedTuple):
     """Along one axis, which outputs read an input: those at some offsets from the input's block.
 
@@ -191,7 +194,18 @@ def fuse(graph: Graph) -> Graph:
             scaled = _scaled(found, norm.layer) if norm.joins_channels else None
             if scaled is not None:
                 nodes[taken_by[0]] = replace(norm, kind="Conv2D", parents=node.parents, call=scaled)
+    for index in _too_many(graph, nodes):
+        nodes[index] = replace(nodes[index], call=replace(cast(Convolution, nodes[index].call), given=True))
     return replace(graph, nodes=tuple(map(rewrite, nodes)))
+
+
+def _too_many(graph: Graph, nodes: Sequence[Node]) -> list[int]:
+    """The convolutions besides the large ones whose kernels are given to graphs, since all would be too many."""
+    calls = {index: nodes[index].call for index in replace(graph, nodes=tuple(nodes)).needed(graph.outputs)}
+    kernels = {index: call.kernel.nbytes for index, call in calls.items() if isinstance(call, Convolution)}
+    if sum(size for size in kernels.values() if size < LARGE) < CONSTANTS:
+        return []
+    return [index for index, size in kernels.items() if size >= SMALL]
 
 
 def _convolution(node: Node) -> Convolution | None:

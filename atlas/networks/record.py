@@ -24,7 +24,7 @@ from atlas.resources import cache_folder
 from atlas.runtime import unmoved
 from atlas.spec.facts import Branch, LayerFacts, Work, is_path
 
-FORMAT = 8  # of the JSON file; raised when what it holds changes its meaning
+FORMAT = 9  # of the JSON file; raised when what it holds changes its meaning
 
 
 @dataclass(frozen=True)

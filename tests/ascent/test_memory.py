@@ -42,3 +42,24 @@ def test_large_weights_are_no_constants_of_a_graph_and_pixels_are_as_if_they_wer
         sizes.append(kernel.stages[0]._steps.graph.as_graph_def().ByteSize())
     assert sizes[0] < 500_000 < 2_300_000 < sizes[1]
     np.testing.assert_array_equal(*pictures)
+
+
+def test_where_small_weights_are_too_many_those_of_middling_size_are_no_constants_either(tmp_path, monkeypatch):
+    import keras
+
+    value = picture = keras.Input((None, None, 3))
+    for channels in (96, 96, 16):  # the second convolution has 0.33 MB, the third 0.06 MB
+        value = keras.layers.Conv2D(channels, 3, padding="same", use_bias=False)(value)
+        value = keras.layers.ReLU()(keras.layers.BatchNormalization()(value))
+    last = keras.layers.Conv2D(8, 3, name="last")(value)
+    keras.Model(picture, last).save(tmp_path / "many.keras")
+    ref = NetworkRef(str(tmp_path / "many.keras"), "random", 1, Preprocessing("rgb", (1.0,) * 3, (0.0,) * 3))
+    sizes, pictures = [], []
+    for most in (fuse.CONSTANTS, 300_000):
+        monkeypatch.setattr(fuse, "CONSTANTS", most)
+        kernel = Kernel(load(ref), "last", Recipe(size=32, steps=4))
+        pictures.append([one.picture for one in render(kernel, [3, 7])])
+        sizes.append(kernel.stages[0]._steps.graph.as_graph_def().ByteSize())
+    assert sizes[0] - sizes[1] > 96 * 96 * 9 * 4 * 0.99
+    assert sizes[1] > 96 * 16 * 9 * 4
+    np.testing.assert_array_equal(*pictures)
