@@ -26,6 +26,7 @@ GROUND = {
     "canonical",
     "content",
     "files",
+    "memory",
     "microscope",
     "processes",
     "processor",

@@ -27,7 +27,6 @@ def plan(
 ) -> None:
     """Say what a build would render, what is cached, and about how long it would take."""
     from atlas.engine.estimate import estimate
-    from atlas.engine.workers import worker_count
 
     prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
     compute = prepared.request.compute
@@ -37,7 +36,6 @@ def plan(
         calibrate()
     missing = [(group, len(prepared.outcome.missing(group))) for group in prepared.plan.groups]
     found = estimate(missing, compute, prepared.store)
-    count = worker_count(compute)
     rows = [
         {
             "layer": group.layer.name,
@@ -47,13 +45,14 @@ def plan(
             "arithmetic": group.recipe.arithmetic,
             "channels": len(group.jobs),
             "cached": len(group.jobs) - lacking,
-            "seconds": each * lacking / count,
+            "seconds": each * lacking / found.workers,
         }
         for (group, lacking), each in zip(missing, found.groups, strict=True)
     ]
     anew = prepared.anew
     if as_json:
         said = {"channels": len(prepared.plan), "missing": prepared.missing, "seconds": found.total, "by": found.by}
+        said |= {"workers": found.workers, "memory": round(found.memory)}
         why = {"made_anew": {"pictures": anew.pictures, "reasons": anew.reasons}} if anew else {}
         typer.echo(json.dumps(said | {"measured": found.by != "guessed"} | why | {"groups": rows}))
         return
@@ -61,7 +60,8 @@ def plan(
     columns = ("layer", "recipe", "size", "steps", "channels", "cached")
     tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
     total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {prepared.missing:,} to render"
-    on = f"on {count} worker{'s' if count > 1 else ''}"
+    each = " each" if found.workers > 1 else ""
+    on = f"on {found.workers} worker{'s' if each else ''} that take up to {found.memory / 1e9:.1f} GB{each}"
     about = f": about {duration(found.total)} {on}, {BY[found.by]}" if prepared.missing else ""
     typer.echo(f"\n{total}{about}")
     if in_16_bits := [name for name, one in recipes.items() if one == "bfloat16"]:

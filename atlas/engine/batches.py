@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from atlas.networks.load import Network
 
 SIZES = ((128, 16), (192, 8))  # (side in pixels, images); of larger pictures the fewest that can go together
+ROOM = 1.6e9  # bytes that a worker on cores takes, about
 SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as many a second by 64 as by 16
 
 
@@ -77,13 +78,17 @@ Work = Batch | Study
 def batch_size(group: Group, asked: int | str, gpu: bool) -> int:
     """How many channels ascend together: as asked, or by the size of the picture and how many are made of each.
 
-    That is a power of two, and never less than a batch is filled up to: what fills it costs as much as a picture.
+    That is a power of two, and never less than a batch is filled up to: what fills it costs as much as a picture. On
+    cores it is so few that a worker takes no more than ROOM, where that is possible.
     """
     if isinstance(asked, int):
         return asked
     recipe, sizes = group.recipe, SIZES_ON_GPU if gpu else SIZES
     images = next((images for side, images in sizes if int(recipe.size) <= side), 0)
-    return max(1 << (images // recipe.repeats).bit_length() >> 1, _least(group))
+    count, least = 1 << (images // recipe.repeats).bit_length() >> 1, _least(group)
+    while count > least and not gpu and group.memory(count * recipe.repeats) > ROOM:
+        count //= 2
+    return max(count, least)
 
 
 def _least(group: Group) -> int:

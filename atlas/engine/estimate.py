@@ -1,10 +1,10 @@
-"""How long a build will take, before it begins: by this machine's measured pace, the last build's speed, or a guess."""
+"""What a build will take, before it begins: by this machine's measured pace, the last build's speed, or a guess."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atlas.engine.log import measured_speed
-from atlas.engine.workers import at_once, on_cores
+from atlas.engine.workers import at_once, on_cores, worker_count, worker_memory
 from atlas.spec.config import Compute
 from atlas.spec.machine import measured
 from atlas.spec.pace import GUESSED_SPEED, at_speed
@@ -17,22 +17,27 @@ TRACE, OF_NODE = 1.5, 0.01  # seconds to trace a layer by one recipe, and for ea
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long pictures of some groups take: ``groups`` in seconds of one worker for one picture of each, ``total`` in
-    seconds of all workers together. ``by`` says how it was found: calibrated, measured (by the last build) or guessed.
+    """What pictures of some groups take: ``groups`` in seconds of one worker for one picture of each, ``total`` in
+    seconds of all ``workers`` together, each of which takes up to ``memory`` bytes. ``by`` says how the time was found:
+    calibrated, measured (by the last build) or guessed.
     """
 
     groups: tuple[float, ...]
     total: float
     by: str
+    workers: int
+    memory: float
 
 
 def estimate(missing: Sequence[tuple[Group, int]], compute: Compute, store: Store) -> Estimate:
-    """How long so many pictures of each group take."""
+    """What so many pictures of each group take."""
     paces = measured() if on_cores(compute) else {}
     last = 0.0 if paces else measured_speed(store)
     otherwise = paces.get("fast") or at_speed(last or GUESSED_SPEED)
     groups = tuple(group.seconds(paces.get(group.recipe.arithmetic, otherwise)) for group, _ in missing)
     work = sum(each * count for each, (_, count) in zip(groups, missing, strict=True))
     tracing = sum(TRACE + OF_NODE * group.layer.work.nodes for group, count in missing if count)
-    total = (work + tracing) / at_once(compute) + START if any(count for _, count in missing) else 0.0
-    return Estimate(groups, total, "calibrated" if paces else "measured" if last else "guessed")
+    memory = worker_memory((group for group, count in missing if count), compute)
+    workers = worker_count(compute, memory)
+    total = (work + tracing) / at_once(compute, workers) + START if any(count for _, count in missing) else 0.0
+    return Estimate(groups, total, "calibrated" if paces else "measured" if last else "guessed", workers, memory)

@@ -18,7 +18,7 @@ from atlas.engine.study import found_before
 from atlas.engine.versus import against
 from atlas.engine.wire import wires
 from atlas.engine.worker import Done, Report, done_before
-from atlas.engine.workers import visible_gpus, worker_count
+from atlas.engine.workers import visible_gpus, worker_count, worker_memory
 from atlas.errors import AtlasError
 from atlas.probes.theirs import Theirs
 from atlas.spec.config import Compute
@@ -149,7 +149,9 @@ def run(
     batches in flight and no more. Once ``stopping``, those are finished and no other is begun. Raises AtlasError when
     nothing can be made at all, KeyboardInterrupt when interrupted.
     """
-    batches = _batches(plan, build, outcome)
+    missing = [(group, jobs) for group in plan.groups if (jobs := outcome.missing(group))]
+    workers = worker_count(build.compute, worker_memory((group for group, _ in missing), build.compute))
+    batches = _batches(plan, build, missing, workers)
     if not batches and not to_study(whole, _of_whole(whole, plan, build, outcome), build):
         return
     build.store.sweep()
@@ -161,7 +163,7 @@ def run(
         "work": sum(len(batch.jobs) * work[batch.layer, batch.recipe_name] for batch in batches),
     }
     parts = len(build.probing.parts) if build.probing else 0
-    pool = _pool(build, max(len(batches), len(plan.groups), parts))
+    pool = _pool(build, min(workers, max(len(batches), len(plan.groups), parts)))
     log = Log(build.store, about)
     state = "stopped"
     try:
@@ -214,9 +216,8 @@ def _note(log: Log, report: Report, work: float) -> None:
     )
 
 
-def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
+def _batches(plan: Plan, build: Build, missing: list[tuple[Group, tuple[Job, ...]]], workers: int) -> list[Batch]:
     compute, record = build.compute, build.record
-    missing = [(group, jobs) for group in plan.groups if (jobs := outcome.missing(group))]
     return [
         Batch(
             setting=build.setting(plan),
@@ -229,12 +230,12 @@ def _batches(plan: Plan, build: Build, outcome: Outcome) -> list[Batch]:
             frame_every=record.frame_every(group.recipe),
             photos=group.photos,
         )
-        for group, jobs in cut(missing, compute.batch, worker_count(compute), gpu=bool(visible_gpus(compute)))
+        for group, jobs in cut(missing, compute.batch, workers, gpu=bool(visible_gpus(compute)))
     ]
 
 
-def _pool(build: Build, most: int) -> Pool:
-    """The workers that a build asks for, no more than it has things to do at once."""
+def _pool(build: Build, count: int) -> Pool:
+    """So many workers, of the kind that a build asks for."""
     compute, address = build.compute, build.store.address
     if compute.backend == "sequential":
         return Here()
@@ -243,5 +244,4 @@ def _pool(build: Build, most: int) -> Pool:
             f"store {address}: expected a folder or an object store, received the memory of one process, which "
             "workers do not share; name another store, or take backend: sequential"
         )
-    count = min(worker_count(compute), most)
     return Dask(compute.scheduler, count) if compute.backend == "dask" else Processes(count)

@@ -1,8 +1,13 @@
 """How many workers a build has, on what, and how much they do at once."""
 
+from collections.abc import Iterable
+
+from atlas.engine.batches import batch_size
 from atlas.engine.devices import gpus
+from atlas.memory import available
 from atlas.processor import cores
 from atlas.spec.config import Compute
+from atlas.spec.plan import Group
 
 
 def visible_gpus(compute: Compute) -> tuple[str, ...]:
@@ -15,16 +20,26 @@ def on_cores(compute: Compute) -> bool:
     return compute.backend != "dask" and not visible_gpus(compute)
 
 
-def worker_count(compute: Compute) -> int:
-    """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share."""
+def worker_count(compute: Compute, memory: float) -> int:
+    """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share, as far as
+    there are ``memory`` bytes for each."""
     if isinstance(compute.workers, int):
         return compute.workers
     if devices := visible_gpus(compute):
         return len(devices)
-    return max(1, cores() // compute.threads_per_worker)
+    room = available()
+    fit = cores() if room is None or not memory else int(room / memory)
+    return max(1, min(cores() // compute.threads_per_worker, fit))
 
 
-def at_once(compute: Compute) -> int:
-    """How many cores, or GPUs, are at work at once: workers beyond the cores that there are take turns."""
-    workers = 1 if compute.backend == "sequential" else worker_count(compute)
+def worker_memory(groups: Iterable[Group], compute: Compute) -> float:
+    """About how many bytes a worker takes at most that works on all of some groups."""
+    gpu = bool(visible_gpus(compute))
+    sizes = ((group, batch_size(group, compute.batch, gpu)) for group in groups)
+    return max((group.memory(size * group.recipe.repeats) for group, size in sizes), default=0.0)
+
+
+def at_once(compute: Compute, workers: int) -> int:
+    """How many cores, or GPUs, so many workers keep busy: those beyond the cores that there are take turns."""
+    workers = 1 if compute.backend == "sequential" else workers
     return min(workers * compute.threads_per_worker, cores()) if on_cores(compute) else workers

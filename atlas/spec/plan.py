@@ -18,6 +18,9 @@ KERNEL = 5  # the kernel's version: raised whenever the same job gives other pix
 OWN_WAYS = {"gelu": 1, "groups": 1, "layer_norms": 1}  # the versions of what atlas computes its own way, where it does
 ACTIVATIONS = 1  # the version of how activation functions other than ReLU are ascended through, where there are some
 
+# Bytes of a worker that has loaded TensorFlow and a network, and what each computation of a traced layer adds.
+WORKER, OF_NODE = 0.85e9, 0.8e6
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -52,6 +55,12 @@ class Group:
     def seconds(self, pace: Pace) -> float:
         """How long one core takes for one of its jobs. A photo that is looked at goes forward beside each picture."""
         return (1 + len(self.recipe.photos) / 2) * self.step(pace) * self.recipe.steps * self.recipe.repeats
+
+    def memory(self, images: int) -> float:
+        """About how many bytes a worker takes at most that makes so many images at once."""
+        work = self.layer.work
+        kept = work.fed + work.moved + 2 * (work.curved + work.normed)
+        return WORKER + OF_NODE * work.nodes + 4 * kept * float(self.recipe.seen) ** 2 * images
 
     @property
     def flop(self) -> float:

@@ -1,18 +1,23 @@
 """How long a build will take: what its workers do at once, at this machine's speed."""
 
+from dataclasses import replace
+
 import pytest
 
 from atlas.engine import estimate as estimating
 from atlas.engine import workers
 from atlas.engine.estimate import OF_NODE, START, TRACE, estimate
+from atlas.engine.workers import worker_count, worker_memory
+from atlas.networks.catalog import facts
 from atlas.spec.config import Compute
-from atlas.spec.facts import LayerFacts, Work
+from atlas.spec.facts import LayerFacts, NetworkRef, Work
 from atlas.spec.pace import GUESSED_SPEED, TIMED, at_speed, calibrated
 from atlas.spec.plan import Group
-from atlas.spec.recipe import Recipe
+from atlas.spec.recipe import Recipe, automatic_size
+from atlas.spec.recipes import RECIPES
 from atlas.store.store import Store
 
-FACTS = LayerFacts("one", 8, 3, 1, "conv", True, "relu", Work(wide=500.0, nodes=4.0))
+FACTS = LayerFacts("one", 8, 3, 1, "conv", True, "relu", Work(wide=500.0, fed=40.0, nodes=4.0))
 GROUP = Group(FACTS, "main", Recipe(size=96, steps=1000), "identity", ())
 OTHER = Group(FACTS, "short", Recipe(size=96, steps=10, arithmetic="bfloat16"), "identity", ())
 TWO = Compute(workers=2)
@@ -22,6 +27,7 @@ TWO = Compute(workers=2)
 def two_cores(monkeypatch):
     monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "gpus", lambda: ())
+    monkeypatch.setattr(workers, "available", lambda: 16_000_000_000)
     monkeypatch.setattr(estimating, "measured", dict)
 
 
@@ -56,4 +62,41 @@ def test_a_machine_that_was_measured_is_taken_by_each_recipes_arithmetic(tmp_pat
     ],
 )
 def test_workers_beyond_the_cores_take_turns(compute, count):
-    assert workers.at_once(compute) == count
+    assert workers.at_once(compute, workers.worker_count(compute, 0)) == count
+
+
+def test_as_many_workers_as_asked_or_one_for_the_threads_of_each_as_far_as_memory_goes(monkeypatch):
+    monkeypatch.setattr(workers, "cores", lambda: 6)
+    monkeypatch.setattr(workers, "gpus", lambda: ())
+    monkeypatch.setattr(workers, "available", lambda: 4_000_000_000)
+    assert worker_count(Compute(workers=7), 1e9) == 7
+    assert worker_count(Compute(), 0) == 6
+    assert [worker_count(Compute(), memory) for memory in (0.5e9, 1.3e9, 3e9, 9e9)] == [6, 3, 1, 1]
+    assert worker_count(Compute(threads_per_worker=4), 1e9) == 1
+    assert worker_count(Compute(threads_per_worker=16), 1e9) == 1
+    monkeypatch.setattr(workers, "available", lambda: None)
+    assert worker_count(Compute(), 9e9) == 6
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_worker_takes_more_memory_for_more_and_larger_pictures(tmp_path):
+    small, large = (replace(GROUP, recipe=Recipe(size=size)) for size in (64, 256))
+    assert worker_memory([small], TWO) < worker_memory([large, small], TWO) == worker_memory([small, large], TWO)
+    assert small.memory(16) > small.memory(2) > 0.8e9
+    assert estimate([(large, 1)], TWO, Store(str(tmp_path))).memory == worker_memory([large], TWO)
+
+
+@pytest.mark.parametrize("size", ["auto", 224])
+@pytest.mark.parametrize("network", ["vgg16", "vgg19", "inceptionv3"])
+def test_a_laptop_of_8_cores_and_16_gb_builds_a_network_whole(network, size, monkeypatch):
+    monkeypatch.setattr(workers, "cores", lambda: 8)
+    monkeypatch.setattr(workers, "gpus", lambda: ())
+    monkeypatch.setattr(workers, "available", lambda: 12_000_000_000)
+    recipe = RECIPES["default"]
+    groups = []
+    for layer in facts(NetworkRef(network, "imagenet")).feature_layers:
+        side = automatic_size(layer.receptive_field, 32) if size == "auto" else size
+        groups.append(Group(layer, "", recipe.model_copy(update={"size": side}), "", ()))
+    memory = worker_memory(groups, Compute())
+    assert memory < 1.7e9
+    assert worker_count(Compute(), memory) * memory < 12e9

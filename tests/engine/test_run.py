@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from atlas.engine.run import Build, Outcome, look_up, run
-from atlas.engine.workers import worker_count
 from atlas.networks.weights import locate
 from atlas.spec.config import Compute
 from atlas.spec.load import load_request
@@ -66,16 +65,6 @@ def test_two_workers_make_everything_once(toy: Path, tmp_path: Path) -> None:
     build = replace(build, compute=Compute(backend="sequential", batch=2))
     make(late, reports.append)
     assert (late.rendered, late.cached, len(late.done)) == (0, PICTURES, PICTURES)
-
-
-def test_as_many_workers_as_asked_or_one_for_the_threads_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert worker_count(Compute(workers=7)) == 7
-    import joblib
-
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
-    assert worker_count(Compute()) == 6
-    assert worker_count(Compute(threads_per_worker=4)) == 1
-    assert worker_count(Compute(threads_per_worker=16)) == 1
 
 
 @pytest.fixture
