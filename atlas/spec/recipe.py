@@ -35,7 +35,7 @@ from atlas.spec.slots import (
 
 LAST_SEEDS = 2  # how many seeds its last resort has
 STARTS = ("noise", "noise-caffe", "grey-noise", "grey", "black")
-SIZES = (96, 128, 160, 192, 224)  # what `size: auto` chooses from, in pixels
+SIZES = (128, 160)  # what `size: auto` chooses from, in pixels: those that readers like best, see docs/recipes.md
 
 
 def _shape(value: Any) -> str:
@@ -54,11 +54,11 @@ class Recipe(Frozen):
 
     ``objective`` is one term or a list of terms, which is their sum. ``size`` is the picture's side in pixels, a
     multiple of 4 (else the last values of a batch would fall out of step with the processor's vectors and round
-    differently), or ``auto``: chosen from the layer's receptive field, since a picture much larger than that only
-    repeats itself. ``steps`` is the number of updates; ``keep`` says whose picture stays, the ``last`` step's or that
-    of the ``best`` score. ``through`` is the share of a gradient that goes on backwards through the network's
-    activation functions where they are shut, so that what is silent still has a way to wake up. ``repeats`` is how many
-    pictures are made of one channel, each from a seed of its own.
+    differently), or ``auto``: chosen from the layer's receptive field, see ``automatic_size``. ``steps`` is the number
+    of updates; ``keep`` says whose picture stays, the ``last`` step's or that of the ``best`` score. ``through`` is the
+    share of a gradient that goes on backwards through the network's activation functions where they are shut, so that
+    what is silent still has a way to wake up. ``repeats`` is how many pictures are made of one channel, each from a
+    seed of its own.
 
     ``start`` is what the ascent begins from: ``noise``; ``noise-caffe`` (noise with VGG's means taken off, which the
     first clip turns into almost pure black and white); ``grey-noise`` (grey with a trace of noise); ``grey``;
@@ -265,5 +265,5 @@ def automatic_size(receptive_field: int | None, smallest: int) -> int:
 
     ``receptive_field`` None (a neuron sees everything) and larger ones give the largest; never below ``smallest``.
     """
-    wanted = SIZES[-1] if receptive_field is None else receptive_field * 1.25
-    return max(next((size for size in SIZES if size >= wanted), SIZES[-1]), smallest)
+    fits = (size for size in SIZES if receptive_field is not None and size >= 1.25 * receptive_field)
+    return max(next(fits, SIZES[-1]), smallest)

@@ -55,10 +55,10 @@ def test_recipes_change_their_base_slot_by_slot(read):
 
 def test_automatic_sizes_follow_the_receptive_field(read):
     sizes = {layer.facts.name: layer.recipes["main"].size for layer in read("network: vgg19\n").layers}
-    assert sizes["block1_conv1"] == 96
-    assert sizes["block4_conv1"] == 96
+    assert sizes["block1_conv1"] == 128
+    assert sizes["block4_conv3"] == 128
     assert sizes["block4_conv4"] == 160
-    assert sizes["block5_conv4"] == 224
+    assert sizes["block5_conv4"] == 160
 
 
 def test_all_problems_at_once_with_their_places(read):

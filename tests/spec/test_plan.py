@@ -226,7 +226,7 @@ def test_seeds_differ_by_channel_layer_attempt_and_recipe_seed():
 
 @pytest.mark.parametrize(
     ("field", "smallest", "size"),
-    [(3, 32, 96), (76, 32, 96), (77, 32, 128), (300, 32, 224), (None, 32, 224), (3, 224, 224)],
+    [(3, 32, 128), (102, 32, 128), (103, 32, 160), (300, 32, 160), (None, 32, 160), (3, 224, 224)],
 )
 def test_automatic_size(field, smallest, size):
     assert automatic_size(field, smallest) == size
