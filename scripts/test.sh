@@ -38,7 +38,7 @@ ruff format --check
 say "mypy"
 mypy
 say "pytest"
-tests() { python -m pytest "$@" || [ "$?" -eq 5 ]; } # 5: none of the chosen tests is here
+tests() { python -m pytest --durations 12 "$@" || [ "$?" -eq 5 ]; } # 5: none of the chosen tests is here
 beside=(-m "not clock" --numprocesses auto --dist loadfile)
 if [ -n "$quick" ] || [ "$#" -gt 0 ]; then
   tests "${beside[@]}" $quick "$@"

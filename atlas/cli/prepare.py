@@ -216,13 +216,14 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     if missing and prepared.before is None and prepared.takes_16_bits:  # held from the first picture on
         watch.say("pictures are computed in bfloat16 (16 bits); for 32 bits write arithmetic: fast into the recipe")
         keep_record(prepared.store, prepared.record(), request.output)
-    each = _estimated(missing, prepared, watch).groups
+    found = _estimated(missing, prepared, watch)
     rows = [
         Row(group.layer.name, group.recipe_name, count, cost)
-        for (group, count), cost in zip(missing, each, strict=True)
+        for (group, count), cost in zip(missing, found.groups, strict=True)
     ]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
-    with watch.rendering(rows), interrupts.heard():
+    workers = None if request.compute.backend == "dask" else found.workers
+    with watch.rendering(rows, workers), interrupts.heard():
         run(
             prepared.plan,
             prepared.build,

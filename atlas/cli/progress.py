@@ -30,8 +30,8 @@ Rows = Sequence[Row]
 class Observer(Protocol):
     """What a build tells while it runs."""
 
-    def rendering(self, rows: Rows) -> contextlib.AbstractContextManager[None]:
-        """Rendering begins; ``rows`` say what is to be made."""
+    def rendering(self, rows: Rows, workers: int | None) -> contextlib.AbstractContextManager[None]:
+        """Rendering begins; ``rows`` say what is to be made, by so many workers, None where nobody knows."""
 
     def report(self, report: Any) -> None:
         """A batch has ended (``engine.worker.Report``)."""
@@ -50,9 +50,14 @@ class Observer(Protocol):
 
 
 class Count:
-    """How far a build is: channels in all and per layer, and its speed since the first batch was handed out."""
+    """How far a build is: channels in all and per layer, and its speed since the first batch was handed out.
 
-    def __init__(self, rows: Rows):
+    ``workers`` is how many there are, None where nobody knows: then as many as were busy so far.
+    """
+
+    def __init__(self, rows: Rows, workers: int | None):
+        self.workers = workers
+        self.busy = 0.0  # seconds of all workers for what was paid
         self.total = sum(row.count for row in rows)
         self.rows = {(row.layer, row.recipe): [0, row.count] for row in rows}
         self.costs = {(row.layer, row.recipe): row.cost for row in rows}
@@ -69,6 +74,7 @@ class Count:
         self.done += len(report.done)
         self.paid += self.costs[row] * len(report.done)
         self.image_steps += report.image_steps
+        self.busy += report.seconds
         return row
 
     @property
@@ -78,8 +84,10 @@ class Count:
 
     @property
     def left(self) -> float:
-        """Seconds that are left at the speed so far: deep layers and large pictures count for what they cost."""
-        return (time.monotonic() - self.started) / max(self.paid, 1e-9) * (self.cost - self.paid)
+        """Seconds that are left as workers went so far: deep layers and large pictures count for what they cost. That
+        workers start, and what they have begun, does not count against them."""
+        workers = self.workers or max(1.0, self.busy / max(time.monotonic() - self.started, 1e-9))
+        return self.busy / max(self.paid, 1e-9) * (self.cost - self.paid) / workers
 
 
 def duration(seconds: float) -> str:
@@ -126,9 +134,9 @@ class Quiet:
     """Says nothing but what a person must know."""
 
     @contextlib.contextmanager
-    def rendering(self, rows: Rows) -> Iterator[None]:
+    def rendering(self, rows: Rows, workers: int | None) -> Iterator[None]:
         """Rendering begins."""
-        self.count = Count(rows)
+        self.count = Count(rows, workers)
         yield
 
     def report(self, report: Any) -> None:
@@ -220,11 +228,11 @@ class Live(Lines):
     """A bar for the whole build and one for each layer, on a terminal."""
 
     @contextlib.contextmanager
-    def rendering(self, rows: Rows) -> Iterator[None]:
+    def rendering(self, rows: Rows, workers: int | None) -> Iterator[None]:
         """Bars while the rendering runs."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self.count = Count(rows)
+        self.count = Count(rows, workers)
         several = len({row.recipe for row in rows}) > 1
         columns = (
             SpinnerColumn(),

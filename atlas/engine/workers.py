@@ -21,8 +21,10 @@ def on_cores(compute: Compute) -> bool:
 
 
 def worker_count(compute: Compute, memory: float) -> int:
-    """How many workers a build may have: as asked, one for each GPU, or one per core of this process's share, as far as
-    there are ``memory`` bytes for each."""
+    """How many workers a build may have: itself alone, as asked, one for each GPU, or one per core of this process's
+    share, as far as there are ``memory`` bytes for each."""
+    if compute.backend == "sequential":
+        return 1
     if isinstance(compute.workers, int):
         return compute.workers
     if devices := visible_gpus(compute):
@@ -41,5 +43,4 @@ def worker_memory(groups: Iterable[Group], compute: Compute) -> float:
 
 def at_once(compute: Compute, workers: int) -> int:
     """How many cores, or GPUs, so many workers keep busy: those beyond the cores that there are take turns."""
-    workers = 1 if compute.backend == "sequential" else workers
     return min(workers * compute.threads_per_worker, cores()) if on_cores(compute) else workers
