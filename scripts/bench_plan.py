@@ -19,13 +19,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench_families import PLACES, layer_at
+from bench_families import PLACES
+
+from atlas.networks.catalog import facts
+from atlas.spec.facts import NetworkRef
 
 NETWORKS = (
     *("vgg16", "inceptionv3", "vgg19", "resnet50", "densenet121", "xception", "mobilenetv2", "nasnetmobile"),
     *("efficientnetb0", "convnexttiny"),
 )
 EMBEDDED = {"vgg16", "inceptionv3"}
+NOT_EMBEDDED = {f"mixed{number}" for number in range(5, 11)}  # of InceptionV3
 STEPS, MOST = 64, 48  # channels of a layer
 UNITS = {"s": 1, "min": 60, "h": 3600}
 ATLAS = [sys.executable, "-m", "atlas"]
@@ -33,8 +37,11 @@ ATLAS = [sys.executable, "-m", "atlas"]
 
 def written(folder: Path, network: str, channels: int) -> str:
     """The name of a configuration of so many channels of each layer."""
-    layers = ", ".join(f"{{name: {layer_at(network, place)}, channels: 0-{channels - 1}}}" for place in PLACES.values())
     weights = "embedded" if network in EMBEDDED else "random"
+    there = facts(NetworkRef(network, weights)).feature_layers
+    there = tuple(layer for layer in there if network not in EMBEDDED or layer.name not in NOT_EMBEDDED)
+    named = [there[int(place * len(there))].name for place in PLACES.values()]
+    layers = ", ".join(f"{{name: {name}, channels: 0-{channels - 1}}}" for name in named)
     (folder / f"{network}.yaml").write_text(
         f"title: {network}\nnetwork: {network}\nweights: {weights}\nlayers: [{layers}]\n"
         f"recipes: {{main: {{base: default, size: auto, steps: {STEPS}}}}}\n"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from atlas.spec.facts import NetworkRef
 from atlas.spec.plan import Group, Job
@@ -14,6 +14,7 @@ from atlas.store.store import Store
 if TYPE_CHECKING:
     from atlas.networks.load import Network
 
+T = TypeVar("T")
 SIZES = ((128, 16), (192, 8))  # (side in pixels, images); of larger pictures the fewest that can go together
 ROOM = 1.6e9  # bytes that a worker on cores takes, about
 SIZES_ON_GPU = ((128, 64), (192, 32), (256, 16))  # an H100 makes three times as many a second by 64 as by 16
@@ -97,23 +98,41 @@ def _least(group: Group) -> int:
 
 
 def cut(
-    groups: Iterable[tuple[Group, tuple[Job, ...]]], asked: int | str, workers: int, gpu: bool = False
-) -> Iterator[tuple[Group, tuple[Job, ...]]]:
-    """The jobs of each group in batches. A small group is cut finer so that every worker gets a part of the build.
+    groups: Iterable[tuple[Group, Sequence[T]]], asked: int | str, workers: int, gpu: bool = False
+) -> Iterator[tuple[Group, Sequence[T]]]:
+    """The jobs of each group in batches. In a small build they are smaller, so that every worker gets a part of it: no
+    batch costs more than half of a worker's share.
 
     A picture that is made on cores does not depend on its batch, so nothing here can change one. ``gpu`` says that
     workers have GPUs, which are quick only with more at once.
     """
     groups = list(groups)
-    sizes = [batch_size(group, asked, gpu) for group, _ in groups]
-    if asked == "auto":
-        least = [min(size, max(2, _least(group))) for size, (group, _) in zip(sizes, groups, strict=True)]
-        while sizes != least and _count(groups, sizes) < 2 * workers:
-            sizes = [max(fewest, size // 2) for fewest, size in zip(least, sizes, strict=True)]
-    for (group, jobs), size in zip(groups, sizes, strict=True):
-        for first in range(0, len(jobs), size):
-            yield group, jobs[first : first + size]
+    most = sum(group.flop * len(jobs) for group, jobs in groups) / (2 * workers)
+    for group, jobs in groups:
+        size = batch_size(group, asked, gpu)
+        if asked == "auto":
+            while size > max(2, _least(group)) and size * group.flop > most:
+                size //= 2
+        first = 0
+        for length in _lengths(len(jobs), size, _least(group)):
+            yield group, jobs[first : first + length]
+            first += length
 
 
-def _count(groups: list[tuple[Group, tuple[Job, ...]]], sizes: list[int]) -> int:
-    return sum(-(-len(jobs) // size) for (_, jobs), size in zip(groups, sizes, strict=True))
+def _lengths(count: int, size: int, least: int) -> Iterator[int]:
+    """How long the batches of so many jobs are: of ``size``, and what is left over so that few places are filled up."""
+    yield from [size] * (count // size)
+    left = count % size
+    while left:
+        whole = 1 << left.bit_length() - 1  # the largest power of two in it
+        part = left if 2 * whole - left < least else whole
+        yield part
+        left -= part
+
+
+def places(group: Group, count: int) -> int:
+    """How many jobs a batch of so many has room for, those included that fill it up: all cost alike."""
+    place = 1
+    while place < count or place % _least(group):
+        place *= 2
+    return place

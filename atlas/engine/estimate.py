@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from atlas.engine.batches import cut, places
 from atlas.engine.log import measured_speed
 from atlas.engine.workers import at_once, on_cores, worker_count, worker_memory
 from atlas.spec.config import Compute
@@ -35,9 +36,11 @@ def estimate(missing: Sequence[tuple[Group, int]], compute: Compute, store: Stor
     last = 0.0 if paces else measured_speed(store)
     otherwise = paces.get("fast") or at_speed(last or GUESSED_SPEED)
     groups = tuple(group.seconds(paces.get(group.recipe.arithmetic, otherwise)) for group, _ in missing)
-    work = sum(each * count for each, (_, count) in zip(groups, missing, strict=True))
     tracing = sum(TRACE + OF_NODE * group.layer.work.nodes for group, count in missing if count)
     memory = worker_memory((group for group, count in missing if count), compute)
     workers = worker_count(compute, memory)
+    made = dict(zip((group.identity for group, _ in missing), groups, strict=True))
+    batches = cut(((group, range(count)) for group, count in missing), compute.batch, workers, not on_cores(compute))
+    work = sum(made[group.identity] * places(group, len(some)) for group, some in batches)
     total = (work + tracing) / at_once(compute, workers) + START if any(count for _, count in missing) else 0.0
     return Estimate(groups, total, "calibrated" if paces else "measured" if last else "guessed", workers, memory)

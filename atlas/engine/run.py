@@ -225,7 +225,7 @@ def _batches(plan: Plan, build: Build, missing: list[tuple[Group, tuple[Job, ...
             activation=group.layer.activation,
             recipe_name=group.recipe_name,
             recipe=group.recipe,
-            jobs=jobs,
+            jobs=tuple(jobs),
             record=record.artefacts,
             frame_every=record.frame_every(group.recipe),
             photos=group.photos,

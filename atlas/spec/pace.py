@@ -50,14 +50,14 @@ FITTED_SPEED = 78e9  # of the machine that RELATIVE was found on, an AMD EPYC wi
 
 # Seconds for a unit of each kind, as ``ascent.calibration`` times them, on that machine.
 TIMED = {
-    "wide": 2.9e-11,
-    "point": 3.45e-11,
-    "apart": 1.87e-10,
-    "curved": 5.25e-9,
-    "normed": 4.2e-9,
-    "moved": 9.2e-10,
-    "nodes": 3.0e-5,
-    "picture": 1.55e-7,
+    "wide": 2.6e-11,
+    "point": 3.0e-11,
+    "apart": 1.5e-10,
+    "curved": 4.4e-9,
+    "normed": 3.3e-9,
+    "moved": 6.8e-10,
+    "nodes": 2.1e-5,
+    "picture": 1.22e-7,
 }
 
 

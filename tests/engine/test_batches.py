@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas.engine.batches import batch_size, cut
+from atlas.engine.batches import batch_size, cut, places
 from atlas.spec.facts import LayerFacts, Work
 from atlas.spec.plan import Group, Job
 from atlas.spec.recipe import Recipe
@@ -48,15 +48,22 @@ def test_a_gpu_gets_more_at_once():
 
 
 def test_many_jobs_come_in_full_batches():
-    assert sizes([group(70)], "auto", 2) == [16, 16, 16, 16, 6]
+    assert sizes([group(70)], "auto", 2) == [16, 16, 16, 16, 4, 2]
     assert sizes([group(20), group(9, 224)], 4, 1) == [4, 4, 4, 4, 4, 4, 4, 1]
 
 
-def test_few_jobs_are_cut_finer_until_every_worker_has_two_batches():
+def test_what_is_left_over_fills_up_few_places():
+    assert [sizes([group(count)], 8, 1) for count in (8, 7, 6, 5, 3, 1)] == [[8], [7], [4, 2], [4, 1], [3], [1]]
+    assert [sizes([group(count, smallest=SOFT)], 16, 1) for count in (15, 11, 9, 5)] == [[15], [11], [9], [5]]
+    assert [places(group(1)[0], count) for count in (1, 2, 3, 5)] == [2, 2, 4, 8]
+    assert [places(group(1, smallest=SOFT, repeats=4)[0], count) for count in (1, 3)] == [2, 4]
+
+
+def test_few_jobs_are_cut_finer_until_no_batch_is_more_than_half_of_a_workers_share():
     assert sizes([group(16)], "auto", 2) == [4, 4, 4, 4]
     assert sizes([group(16)], "auto", 1) == [8, 8]
     assert sizes([group(16), group(16, 224)], "auto", 2) == [16, *[2] * 8]
-    assert sizes([group(16), group(8, 224)], "auto", 3) == [8, 8, 2, 2, 2, 2]
+    assert sizes([group(16), group(8, 224)], "auto", 3) == [4, 4, 4, 4, 2, 2, 2, 2]
 
 
 def test_never_finer_than_two_and_never_finer_than_asked():
