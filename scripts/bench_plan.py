@@ -3,7 +3,7 @@
     python scripts/bench_plan.py OUT [--networks vgg16,...] [--seconds 100]
 
 The machine's speed is measured once, ``atlas plan --calibrate``; then of each network as many channels are built as
-would take so many seconds, from an empty store, recipe ``default`` with 64 steps at ``size: auto``. A row has what the
+would take so many seconds, from an empty store, recipe ``default`` with 32 steps at ``size: auto``. A row has what the
 plan said, what the build took (the command from its start to its end), and of the time left that the build told after
 its first tenth, how far off it was. Prints a table as Markdown and writes ``plan.json`` into OUT. Weights are drawn,
 but for VGG16's and InceptionV3's. Some twenty minutes.
@@ -30,7 +30,7 @@ NETWORKS = (
 )
 EMBEDDED = {"vgg16", "inceptionv3"}
 NOT_EMBEDDED = {f"mixed{number}" for number in range(5, 11)}  # of InceptionV3
-STEPS, MOST = 64, 48  # channels of a layer
+STEPS, MOST = 32, 64  # channels of a layer
 UNITS = {"s": 1, "min": 60, "h": 3600}
 ATLAS = [sys.executable, "-m", "atlas"]
 

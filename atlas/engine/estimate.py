@@ -39,8 +39,8 @@ def estimate(missing: Sequence[tuple[Group, int]], compute: Compute, store: Stor
     tracing = sum(TRACE + OF_NODE * group.layer.work.nodes for group, count in missing if count)
     memory = worker_memory((group for group, count in missing if count), compute)
     workers = worker_count(compute, memory)
-    made = dict(zip((group.identity for group, _ in missing), groups, strict=True))
+    each = dict(zip((group.identity for group, _ in missing), groups, strict=True))
     batches = cut(((group, range(count)) for group, count in missing), compute.batch, workers, not on_cores(compute))
-    work = sum(made[group.identity] * places(group, len(some)) for group, some in batches)
-    total = (work + tracing) / at_once(compute, workers) + START if any(count for _, count in missing) else 0.0
+    work = [each[group.identity] * places(group, len(some)) for group, some in batches]
+    total = max([(sum(work) + tracing) / at_once(compute, workers), *work]) + START if work else 0.0
     return Estimate(groups, total, "calibrated" if paces else "measured" if last else "guessed", workers, memory)

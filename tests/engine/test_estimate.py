@@ -100,3 +100,10 @@ def test_a_laptop_of_8_cores_and_16_gb_builds_a_network_whole(network, size, mon
     memory = worker_memory(groups, Compute())
     assert memory < 1.7e9
     assert worker_count(Compute(), memory) * memory < 12e9
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_a_build_takes_as_long_as_its_longest_batch(tmp_path):
+    found = estimate([(GROUP, 2), (OTHER, 2)], TWO, Store(str(tmp_path)))
+    assert found.groups[0] > 50 * found.groups[1]
+    assert found.total == pytest.approx(2 * found.groups[0] + START)
