@@ -30,7 +30,7 @@ NETWORKS = (
 )
 EMBEDDED = {"vgg16", "inceptionv3"}
 NOT_EMBEDDED = {f"mixed{number}" for number in range(5, 11)}  # of InceptionV3
-STEPS, MOST = 32, 64  # channels of a layer
+STEPS, MOST = 32, 32  # channels of a layer
 UNITS = {"s": 1, "min": 60, "h": 3600}
 ATLAS = [sys.executable, "-m", "atlas"]
 

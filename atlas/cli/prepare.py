@@ -201,7 +201,7 @@ def called(request: Any) -> list[tuple[Any, Any]]:
 
 def render(prepared: Prepared, watch: Observer) -> bool:
     """Make what is missing; whether all of it was tried, and Ctrl-C did not end it before."""
-    from atlas.cli.progress import Row
+    from atlas.cli.progress import Expected, Row
     from atlas.engine.arithmetic import check_native
     from atlas.engine.dispatch import Interrupts
     from atlas.engine.record import keep_record
@@ -223,7 +223,7 @@ def render(prepared: Prepared, watch: Observer) -> bool:
     ]
     interrupts = Interrupts(lambda: watch.say("interrupted: what is in flight is finished; once more to stop at once"))
     workers = None if request.compute.backend == "dask" else found.workers
-    with watch.rendering(rows, workers), interrupts.heard():
+    with watch.rendering(Expected(rows, workers, found.by != "guessed")), interrupts.heard():
         run(
             prepared.plan,
             prepared.build,

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 import typer
 
 LINE_EVERY = 5.0  # seconds between two plain lines
+TRUST = 0.2  # the share of a build that an expectation weighs as much as
 SKIPPED = 20  # images that could not be shown, by name
 
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures to render of one layer by one recipe; ``cost`` of each is in any unit, the same for all rows."""
+    """Pictures to render of one layer by one recipe; ``cost`` is about how many seconds of a worker each takes."""
 
     layer: str
     recipe: str
@@ -24,14 +25,21 @@ class Row:
     cost: float
 
 
-Rows = Sequence[Row]
+@dataclass(frozen=True)
+class Expected:
+    """What is to be rendered, and by how many ``workers``, None where nobody knows. ``measured`` says whether the costs
+    rest on a measured speed or are a guess."""
+
+    rows: Sequence[Row]
+    workers: int | None
+    measured: bool
 
 
 class Observer(Protocol):
     """What a build tells while it runs."""
 
-    def rendering(self, rows: Rows, workers: int | None) -> contextlib.AbstractContextManager[None]:
-        """Rendering begins; ``rows`` say what is to be made, by so many workers, None where nobody knows."""
+    def rendering(self, expected: Expected) -> contextlib.AbstractContextManager[None]:
+        """Rendering begins."""
 
     def report(self, report: Any) -> None:
         """A batch has ended (``engine.worker.Report``)."""
@@ -50,18 +58,17 @@ class Observer(Protocol):
 
 
 class Count:
-    """How far a build is: channels in all and per layer, and its speed since the first batch was handed out.
+    """How far a build is: channels in all and per layer, and its speed since the first batch was handed out."""
 
-    ``workers`` is how many there are, None where nobody knows: then as many as were busy so far.
-    """
-
-    def __init__(self, rows: Rows, workers: int | None):
-        self.workers = workers
-        self.busy = 0.0  # seconds of all workers for what was paid
+    def __init__(self, expected: Expected):
+        rows = expected.rows
         self.total = sum(row.count for row in rows)
         self.rows = {(row.layer, row.recipe): [0, row.count] for row in rows}
         self.costs = {(row.layer, row.recipe): row.cost for row in rows}
         self.cost = sum(row.cost * row.count for row in rows)
+        self.trust = TRUST * self.cost if expected.measured else 0.0
+        self.workers = expected.workers
+        self.busy = 0.0  # seconds of all workers for what was paid
         self.paid = 0.0
         self.done = 0
         self.image_steps = 0
@@ -84,10 +91,13 @@ class Count:
 
     @property
     def left(self) -> float:
-        """Seconds that are left as workers went so far: deep layers and large pictures count for what they cost. That
-        workers start, and what they have begun, does not count against them."""
+        """Seconds that are left as workers went so far: deep layers and large pictures count for what they cost.
+
+        At first it goes by what was expected, since early batches load the network and trace layers.
+        """
         workers = self.workers or max(1.0, self.busy / max(time.monotonic() - self.started, 1e-9))
-        return self.busy / max(self.paid, 1e-9) * (self.cost - self.paid) / workers
+        pace = (self.busy + self.trust) / max(self.paid + self.trust, 1e-9)
+        return pace * (self.cost - self.paid) / workers
 
 
 def duration(seconds: float) -> str:
@@ -134,9 +144,9 @@ class Quiet:
     """Says nothing but what a person must know."""
 
     @contextlib.contextmanager
-    def rendering(self, rows: Rows, workers: int | None) -> Iterator[None]:
+    def rendering(self, expected: Expected) -> Iterator[None]:
         """Rendering begins."""
-        self.count = Count(rows, workers)
+        self.count = Count(expected)
         yield
 
     def report(self, report: Any) -> None:
@@ -228,11 +238,12 @@ class Live(Lines):
     """A bar for the whole build and one for each layer, on a terminal."""
 
     @contextlib.contextmanager
-    def rendering(self, rows: Rows, workers: int | None) -> Iterator[None]:
+    def rendering(self, expected: Expected) -> Iterator[None]:
         """Bars while the rendering runs."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self.count = Count(rows, workers)
+        self.count = Count(expected)
+        rows = expected.rows
         several = len({row.recipe for row in rows}) > 1
         columns = (
             SpinnerColumn(),
