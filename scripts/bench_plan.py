@@ -6,7 +6,8 @@ The machine's speed is measured once, ``atlas plan --calibrate``; then of each n
 would take so many seconds, from an empty store, recipe ``default`` with 32 steps at ``size: auto``. A row has what the
 plan said, what the build took (the command from its start to its end), and of the time left that the build told after
 its first tenth, how far off it was. Prints a table as Markdown and writes ``plan.json`` into OUT. Weights are drawn,
-but for VGG16's and InceptionV3's. Some twenty minutes.
+but for VGG16's and InceptionV3's; channels of drawn weights are lowered, not raised, since those that stay dead would
+be tried again and again. Some twenty minutes.
 """
 
 import argparse
@@ -38,13 +39,14 @@ ATLAS = [sys.executable, "-m", "atlas"]
 def written(folder: Path, network: str, channels: int) -> str:
     """The name of a configuration of so many channels of each layer."""
     weights = "embedded" if network in EMBEDDED else "random"
+    weight = 1 if network in EMBEDDED else -1
     there = facts(NetworkRef(network, weights)).feature_layers
     there = tuple(layer for layer in there if network not in EMBEDDED or layer.name not in NOT_EMBEDDED)
     named = [there[int(place * len(there))].name for place in PLACES.values()]
     layers = ", ".join(f"{{name: {name}, channels: 0-{channels - 1}}}" for name in named)
     (folder / f"{network}.yaml").write_text(
         f"title: {network}\nnetwork: {network}\nweights: {weights}\nlayers: [{layers}]\n"
-        f"recipes: {{main: {{base: default, size: auto, steps: {STEPS}}}}}\n"
+        f"recipes: {{main: {{base: default, size: auto, steps: {STEPS}, objective: {{weight: {weight}}}}}}}\n"
         f"store: {folder / network}\noutput: {folder / 'site' / network}\n"
     )
     return f"{network}.yaml"
