@@ -42,8 +42,8 @@ def written(folder: Path, network: str, channels: int) -> str:
     weight = 1 if network in EMBEDDED else -1
     there = facts(NetworkRef(network, weights)).feature_layers
     there = tuple(layer for layer in there if network not in EMBEDDED or layer.name not in NOT_EMBEDDED)
-    named = [there[int(place * len(there))].name for place in PLACES.values()]
-    layers = ", ".join(f"{{name: {name}, channels: 0-{channels - 1}}}" for name in named)
+    at = [there[int(place * len(there))] for place in PLACES.values()]
+    layers = ", ".join(f"{{name: {one.name}, channels: 0-{min(channels, one.channels) - 1}}}" for one in at)
     (folder / f"{network}.yaml").write_text(
         f"title: {network}\nnetwork: {network}\nweights: {weights}\nlayers: [{layers}]\n"
         f"recipes: {{main: {{base: default, size: auto, steps: {STEPS}, objective: {{weight: {weight}}}}}}}\n"

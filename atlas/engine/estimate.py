@@ -12,8 +12,8 @@ from atlas.spec.pace import GUESSED_SPEED, at_speed
 from atlas.spec.plan import Group
 from atlas.store.store import Store
 
-START = 8.0  # seconds until workers are up
-TRACE, OF_NODE = 1.5, 0.01  # seconds to trace a layer by one recipe, and for each computation up to it
+START = 10.0  # seconds until workers are up and have a network, and for pages
+TRACE, OF_NODE = 4.0, 0.02  # seconds to trace a layer by one recipe, and for each computation up to it
 
 
 @dataclass(frozen=True)
