@@ -39,8 +39,8 @@ def _of_groups() -> Iterator[int]:
 
 def _reclaimable(folder: Path) -> int:
     """Bytes of a cgroup that are kept of files, and go where there is need."""
-    found = re.search(r"^(?:total_)?inactive_file (\d+)$", _text(folder / "memory.stat"), re.MULTILINE)
-    return int(found[1]) if found else 0
+    told = dict(re.findall(r"^(\w+) (\d+)$", _text(folder / "memory.stat"), re.MULTILINE))
+    return int(told.get("total_inactive_file") or told.get("inactive_file") or 0)
 
 
 def _text(path: Path) -> str:

@@ -42,7 +42,9 @@ def kind() -> str:
         first = f"model name: {platform.processor()} {platform.machine()}"
     told = dict(re.findall(r"^([^:\t]+?)\s*: ?(.*)$", first, re.MULTILINE))
     names = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
-    return ", ".join([*(told[name] for name in names if name in told), f"{cores()} cores"])
+    arm = ("CPU implementer", "CPU part", "CPU variant", "Features")
+    said = [told[name] for name in (*names, *arm) if name in told]
+    return ", ".join([platform.machine(), *said, f"{cores()} cores"])
 
 
 def computes_bfloat16() -> bool:

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from atlas.memory import available
 from atlas.processes import spread
 from atlas.processor import cores, has_bfloat16
 from atlas.runtime import start_tensorflow
 from atlas.spec.machine import keep
+from atlas.spec.plan import WORKER
 
 IMAGES = 2  # that go through together, as in most batches
 SIDE = 56  # of the values that an operation is timed on, in positions; deep layers have fewer, with more channels
@@ -36,12 +38,15 @@ class Timed:
 
 
 def calibrate() -> None:
-    """Measure this machine and keep what was found: a process with one thread on each core, all of them at once.
+    """Measure this machine and keep what was found: a process with one thread on each core, all of them at once, as far
+    as there is memory for them.
 
     Of each kind of work the median of the processes counts. Raises as ``spread``.
     """
     arithmetics = ("fast", "bfloat16") if has_bfloat16() else ("fast",)
-    found = list(spread(measure, [arithmetics] * cores(), cores()))
+    room = available()
+    count = cores() if room is None else max(1, min(cores(), int(room / WORKER)))
+    found = list(spread(measure, [arithmetics] * count, count))
     keep(
         {
             arithmetic: {kind: median(one[arithmetic][kind] for one in found) for kind in found[0][arithmetic]}

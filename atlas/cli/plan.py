@@ -12,7 +12,7 @@ from atlas.cli.progress import duration
 BY = {
     "calibrated": "at this machine's measured speed",
     "measured": "at the speed of the last build",
-    "guessed": "at a guess; atlas plan --calibrate measures this machine",
+    "guessed": "at a guess",
 }
 
 
@@ -27,6 +27,7 @@ def plan(
 ) -> None:
     """Say what a build would render, what is cached, and about how long it would take."""
     from atlas.engine.estimate import estimate
+    from atlas.engine.workers import on_cores
 
     prepared = prepare(config, options.overrides(weights=weights, store=store, compute_workers=workers), limit)
     compute = prepared.request.compute
@@ -60,10 +61,14 @@ def plan(
     columns = ("layer", "recipe", "size", "steps", "channels", "cached")
     tables.show(columns, [[row[name] for name in columns] for row in rows], left=2)
     total = f"{len(prepared.plan):,} pictures, {prepared.outcome.cached:,} cached, {prepared.missing:,} to render"
-    each = " each" if found.workers > 1 else ""
-    on = f"on {found.workers} worker{'s' if each else ''} that take up to {found.memory / 1e9:.1f} GB{each}"
+    memory = f"{found.memory / 1e9:.1f} GB"
+    on = f"on 1 worker that takes up to {memory}"
+    if found.workers > 1:
+        on = f"on {found.workers} workers that take up to {memory} each"
     about = f": about {duration(found.total)} {on}, {BY[found.by]}" if prepared.missing else ""
     typer.echo(f"\n{total}{about}")
+    if prepared.missing and found.by == "guessed" and not measure and on_cores(compute):
+        typer.echo("atlas plan --calibrate measures this machine, for a better guess")
     if in_16_bits := [name for name, one in recipes.items() if one == "bfloat16"]:
         typer.echo(f"computed in bfloat16 (16 bits): {', '.join(in_16_bits)}")
     if anew:

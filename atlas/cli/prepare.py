@@ -5,6 +5,7 @@ from typing import Any
 
 from atlas.cli import options
 from atlas.cli.progress import Observer
+from atlas.errors import AtlasError
 
 LONG = 60.0  # seconds: a build that takes longer than this has its time left told from a measured speed
 
@@ -243,12 +244,15 @@ def _estimated(missing: list[tuple[Any, int]], prepared: Prepared, watch: Observ
 
     compute = prepared.request.compute
     found = estimate(missing, compute, prepared.store)
-    if found.by == "calibrated" or found.total < LONG or not on_cores(compute):
+    if found.by == "calibrated" or found.total < LONG or not on_cores(compute) or compute.backend == "sequential":
         return found
     from atlas.ascent.calibration import calibrate
 
     watch.say("measuring this machine's speed, once")
-    calibrate()
+    try:
+        calibrate()
+    except AtlasError:  # the build goes on without
+        return found
     return estimate(missing, compute, prepared.store)
 
 

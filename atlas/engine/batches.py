@@ -114,7 +114,7 @@ def cut(
             while size > max(2, _least(group)) and size * group.flop > most:
                 size //= 2
         first = 0
-        for length in _lengths(len(jobs), size, _least(group)):
+        for length in _lengths(len(jobs), size, size if gpu else _least(group)):
             yield group, jobs[first : first + length]
             first += length
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from atlas.engine.batches import cut, places
 from atlas.engine.log import measured_speed
-from atlas.engine.workers import at_once, on_cores, worker_count, worker_memory
+from atlas.engine.workers import at_once, on_cores, visible_gpus, worker_count, worker_memory
 from atlas.spec.config import Compute
 from atlas.spec.machine import measured
 from atlas.spec.pace import GUESSED_SPEED, at_speed
@@ -35,12 +35,20 @@ def estimate(missing: Sequence[tuple[Group, int]], compute: Compute, store: Stor
     paces = measured() if on_cores(compute) else {}
     last = 0.0 if paces else measured_speed(store)
     otherwise = paces.get("fast") or at_speed(last or GUESSED_SPEED)
-    groups = tuple(group.seconds(paces.get(group.recipe.arithmetic, otherwise)) for group, _ in missing)
-    tracing = sum(TRACE + OF_NODE * group.layer.work.nodes for group, count in missing if count)
-    memory = worker_memory((group for group, count in missing if count), compute)
+    memory = worker_memory(missing, compute)
     workers = worker_count(compute, memory)
+    share = 1.0 if last else workers / at_once(compute, workers)  # the last build's speed is that of a worker
+    groups = tuple(share * group.seconds(paces.get(group.recipe.arithmetic, otherwise)) for group, _ in missing)
     each = dict(zip((group.identity for group, _ in missing), groups, strict=True))
-    batches = cut(((group, range(count)) for group, count in missing), compute.batch, workers, not on_cores(compute))
+    jobs = [(group, range(count)) for group, count in missing if count]
+    batches = cut(jobs, compute.batch, workers, bool(visible_gpus(compute)))
     work = [each[group.identity] * places(group, len(some)) for group, some in batches]
-    total = max([(sum(work) + tracing) / at_once(compute, workers), *work]) + START if work else 0.0
-    return Estimate(groups, total, "calibrated" if paces else "measured" if last else "guessed", workers, memory)
+    tracing = [TRACE + OF_NODE * group.layer.work.nodes for group, _ in jobs]
+    total = START + _shared(work, workers) + _shared(tracing, workers) if work else 0.0
+    by = "calibrated" if paces else "measured" if last else "guessed"
+    return Estimate(groups, total, by, min(workers, max(1, len(work))), memory)
+
+
+def _shared(seconds: list[float], workers: int) -> float:
+    """How long so many workers take for things that each of them does alone."""
+    return max(sum(seconds) / workers, *seconds)

@@ -150,7 +150,7 @@ def run(
     nothing can be made at all, KeyboardInterrupt when interrupted.
     """
     missing = [(group, jobs) for group in plan.groups if (jobs := outcome.missing(group))]
-    workers = worker_count(build.compute, worker_memory((group for group, _ in missing), build.compute))
+    workers = worker_count(build.compute, worker_memory(((group, len(jobs)) for group, jobs in missing), build.compute))
     batches = _batches(plan, build, missing, workers)
     if not batches and not to_study(whole, _of_whole(whole, plan, build, outcome), build):
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from atlas.engine.batches import batch_size
+from atlas.engine.batches import batch_size, places
 from atlas.engine.devices import gpus
 from atlas.memory import available
 from atlas.processor import cores
@@ -29,16 +29,18 @@ def worker_count(compute: Compute, memory: float) -> int:
         return compute.workers
     if devices := visible_gpus(compute):
         return len(devices)
-    room = available()
+    room = available() if compute.scheduler is None else None  # workers of a cluster are on other machines
     fit = cores() if room is None or not memory else int(room / memory)
     return max(1, min(cores() // compute.threads_per_worker, fit))
 
 
-def worker_memory(groups: Iterable[Group], compute: Compute) -> float:
-    """About how many bytes a worker takes at most that works on all of some groups."""
-    gpu = bool(visible_gpus(compute))
-    sizes = ((group, batch_size(group, compute.batch, gpu)) for group in groups)
-    return max((group.memory(size * group.recipe.repeats) for group, size in sizes), default=0.0)
+def worker_memory(missing: Iterable[tuple[Group, int]], compute: Compute) -> float:
+    """About how many bytes a worker takes at most that makes some of so many pictures of each group."""
+    gpu, most = bool(visible_gpus(compute)), 0.0
+    for group, count in missing:
+        together = places(group, min(count, batch_size(group, compute.batch, gpu)))
+        most = max(most, group.memory(together * group.recipe.repeats) if count else 0.0)
+    return most
 
 
 def at_once(compute: Compute, workers: int) -> int:

@@ -66,7 +66,7 @@ class Cut:
     def smallest_batch(self) -> int:
         """How many images go through it at least, so that each gets the same bytes in every batch, see ``lanes``."""
         sights = [*self.sights, *([self.classes] if self.classes else [])]
-        return smallest_batch(self.graph.nodes[index] for index in self.graph.needed([one.value for one in sights]))
+        return smallest_batch(self.graph.nodes[index] for index in self.graph.needed([one.output for one in sights]))
 
     def sight(self, layer: str | None) -> Sight:
         """The sight of a layer, the main one for None."""

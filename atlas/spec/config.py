@@ -72,7 +72,7 @@ class Compute(Frozen):
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = Field(
         "auto",
         description="How many workers; `auto` is one per GPU where there are some, else one per core that this process "
-        "may use.",
+        "may use, as far as there is memory for them.",
     )
     threads_per_worker: Annotated[int, Field(ge=1, le=256)] = Field(
         1, description="TensorFlow threads in each worker. Only with 1 are bytes the same on every run."
@@ -80,7 +80,8 @@ class Compute(Frozen):
     batch: Literal["auto", 2, 4, 8, 16, 32, 64, 128, 256] = Field(
         "auto",
         description="Channels ascended together; `auto` goes by the picture's size, 16 to 2 (8 where the network has "
-        "SiLU, GELU or the like), on a GPU 64 to 2, and is less in a small build, so that every worker gets a part.",
+        "SiLU, GELU or the like), on a GPU 64 to 2. It is less in a small build, so that every worker gets a part, and "
+        "where a worker would take more than some 1.6 GB.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="What workers compute on; `auto` takes GPUs where there are some, one for each worker."

@@ -10,7 +10,7 @@ from atlas.canonical import digest
 from atlas.images.loader import photo_name
 from atlas.spec.facts import LayerFacts, NetworkFacts, NetworkRef, Preprocessing
 from atlas.spec.objectives import Caricature, Channel, Neuron
-from atlas.spec.pace import GUESSED_SPEED, Pace, at_speed
+from atlas.spec.pace import RELATIVE, Pace
 from atlas.spec.recipe import Recipe
 from atlas.spec.request import Request
 
@@ -53,7 +53,8 @@ class Group:
         return looked + pace.picture * float(self.recipe.size) ** 2
 
     def seconds(self, pace: Pace) -> float:
-        """How long one core takes for one of its jobs. A photo that is looked at goes forward beside each picture."""
+        """How long one core takes for one of its jobs, in the pace's unit of time. A photo that is looked at goes
+        forward beside each picture."""
         return (1 + len(self.recipe.photos) / 2) * self.step(pace) * self.recipe.steps * self.recipe.repeats
 
     def memory(self, images: int) -> float:
@@ -66,7 +67,7 @@ class Group:
     def flop(self) -> float:
         """Floating point operations of a convolution over neighbours that take as long as one of its jobs: a
         multiply-add is two, and so is its gradient."""
-        return self.seconds(at_speed(GUESSED_SPEED)) * GUESSED_SPEED
+        return 4 * self.seconds(RELATIVE)
 
 
 @dataclass(frozen=True)

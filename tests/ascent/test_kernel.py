@@ -96,25 +96,6 @@ def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_pa
             assert together.get(one.channel, one.picture.tobytes()) == one.picture.tobytes()
 
 
-@pytest.mark.parametrize(("channels", "smallest"), [(16, 2), (12, 2), (6, 4), (7, 8)])
-def test_a_batch_is_filled_up_to_whole_vectors_of_numbers(channels, smallest, tmp_path):
-    """With squeeze and excitation: one number a channel goes through a sigmoid, eight at a time whoever's they are."""
-    import keras
-
-    picture = keras.Input((None, None, 3))
-    first = keras.layers.Conv2D(16, 3, strides=2, activation="silu")(picture)
-    squeezed = keras.layers.GlobalAveragePooling2D(keepdims=True)(first)
-    few = keras.layers.Conv2D(channels, 1, activation="silu")(squeezed)
-    weighed = keras.layers.Multiply()([first, keras.layers.Conv2D(16, 1, activation="sigmoid")(few)])
-    path = tmp_path / "squeezed.keras"
-    keras.Model(picture, keras.layers.Conv2D(8, 3, name="last")(weighed)).save(path)
-    kernel = Kernel(load(NetworkRef(str(path), "random", 1, Preprocessing())), "last", Recipe(size=36, steps=24))
-    assert kernel.smallest_batch == smallest
-    together = {one.channel: one.picture.tobytes() for one in render(kernel, list(range(8)))}
-    for some in ([7], [5, 0, 3], [6, 4]):
-        assert all(one.picture.tobytes() == together[one.channel] for one in render(kernel, some))
-
-
 def test_convolutions_in_groups_do_not_make_a_picture_depend_on_its_batch(tmp_path):
     import keras
 

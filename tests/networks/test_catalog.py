@@ -164,8 +164,7 @@ def test_what_atlas_computes_its_own_way_is_known_from_where_it_is() -> None:
 def test_the_smallest_batch_is_known_before_anything_is_loaded() -> None:
     assert {layer.smallest_batch for layer in known("resnet50")} == {2}
     soft = {layer.name: layer.smallest_batch for layer in known("efficientnetb0")}
-    assert soft["block1a_activation"] == 2  # 32 channels, 8 squeezed ones before it
-    assert soft["block5a_activation"] == 4  # behind SiLU of 6 and 10 numbers, of four images a multiple of eight
+    assert soft["stem_activation"] == soft["block5a_activation"] == 8
     assert {layer.smallest_batch for layer in known("inceptionresnetv2")} == {2}
 
 

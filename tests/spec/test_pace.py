@@ -45,9 +45,9 @@ def test_what_was_measured_is_kept_for_this_machine_and_no_other(monkeypatch):
     assert machine.measured() == {}
 
 
-@pytest.mark.parametrize("wide", [0.0, -1.0, float("inf"), "2", None])
-def test_times_that_are_none_are_not_taken(wide):
-    machine.keep({"fast": TWICE | {"wide": wide} if wide != float("inf") else {}})
+@pytest.mark.parametrize("timed", [{}, *(TWICE | {"wide": wide} for wide in (0.0, -1.0, "2", None))])
+def test_times_that_are_none_are_not_taken(timed):
+    machine.keep({"fast": timed})
     assert machine.measured() == {}
 
 
@@ -56,6 +56,17 @@ def test_a_file_that_is_cut_is_as_none(tmp_path):
     [path] = tmp_path.rglob("*.json")
     path.write_bytes(path.read_bytes()[:-9])
     assert machine.measured() == {}
+
+
+def test_processors_of_arm_are_told_apart(monkeypatch, tmp_path):
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    said = []
+    for part in ("0xd0c", "0xd40"):
+        processor.CPUINFO.write_text(
+            f"processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: {part}\n\n"
+        )
+        said.append(processor.kind())
+    assert said[0] != said[1]
 
 
 def test_the_machine_is_told_where_there_is_no_proc(monkeypatch, tmp_path):
