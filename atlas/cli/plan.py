@@ -65,10 +65,11 @@ def plan(
     on = f"on 1 worker that takes up to {memory}"
     if found.workers > 1:
         on = f"on {found.workers} workers that take up to {memory} each"
-    about = f": about {duration(found.total)} {on}, {BY[found.by]}" if prepared.missing else ""
+    by = BY[found.by]
+    if found.by == "guessed" and on_cores(compute) and not measure:
+        by += "; --calibrate measures this machine"
+    about = f": about {duration(found.total)} {on}, {by}" if prepared.missing else ""
     typer.echo(f"\n{total}{about}")
-    if prepared.missing and found.by == "guessed" and not measure and on_cores(compute):
-        typer.echo("atlas plan --calibrate measures this machine, for a better guess")
     if in_16_bits := [name for name, one in recipes.items() if one == "bfloat16"]:
         typer.echo(f"computed in bfloat16 (16 bits): {', '.join(in_16_bits)}")
     if anew:

@@ -10,7 +10,7 @@ from PIL import Image
 
 import atlas
 from atlas.cli.prepare import Prepared, prepare
-from atlas.engine import arithmetic
+from atlas.engine import arithmetic, workers
 from atlas.engine.arithmetic import check_native
 from atlas.engine.record import keep_record
 from atlas.errors import AtlasError
@@ -37,7 +37,7 @@ def native(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with bfloat16 and without a GPU, whose user says nothing of it."""
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(arithmetic, "has_bfloat16", lambda: True)
-    monkeypatch.setattr(arithmetic, "gpus", lambda: ())
+    monkeypatch.setattr(workers, "gpus", lambda: ())
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_who_cannot_hold_to_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_gpus_it_is_32_bits(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arithmetic, "gpus", lambda: ("0",))
+    monkeypatch.setattr(workers, "gpus", lambda: ("0",))
     assert taken(prepare(str(config), {}, None))["main"] == "fast"
     assert taken(prepare(str(config), {"compute.device": "cpu"}, None))["main"] == "bfloat16"
 

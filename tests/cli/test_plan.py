@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from atlas.cli.plan import START
 from atlas.engine import anew
+from atlas.engine.estimate import START, TRACE
 from atlas.engine.run import Outcome
 from atlas.spec import plan
 from atlas.spec.facts import LayerFacts, Work
@@ -20,7 +20,8 @@ def test_before_and_after_a_build(shell, config, tmp_path):
     assert before.lines[0].split() == ["layer", "recipe", "size", "steps", "channels", "cached"]
     assert before.lines[1].split() == ["first", "main", "32", "3", "3", "0"]
     assert before.lines[2].split() == ["both", "main", "32", "3", "2", "0"]
-    assert before.lines[-1].startswith("5 pictures, 0 cached, 5 to render: about 10 s on ")
+    assert before.lines[-1].startswith("5 pictures, 0 cached, 5 to render: about ")
+    assert before.lines[-1].endswith("at a guess; --calibrate measures this machine")
     assert not (tmp_path / ".atlas").exists()
     assert not (tmp_path / "site").exists()
 
@@ -39,9 +40,10 @@ def test_in_json(shell, config):
         ("first", "main", 3, 0),
         ("both", "main", 2, 0),
     ]
-    assert said["seconds"] == START + sum(row["seconds"] for row in said["groups"]) > START
-    for one, two in zip(alone["groups"], said["groups"], strict=True):
-        assert one["seconds"] == 2 * two["seconds"]
+    assert said["seconds"] > START + TRACE + sum(row["seconds"] for row in said["groups"])
+    assert (said["by"], said["workers"]) == ("guessed", 1)  # sequential, which is one, whatever is asked for
+    assert alone == said
+    assert 0.8e9 < said["memory"] < 1e9
 
 
 def test_the_store_and_the_weights_decide_what_is_cached(shell, config):

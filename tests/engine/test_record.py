@@ -70,7 +70,7 @@ def test_the_request_and_the_catalog_are_echoed(asked):
     assert (layer["channels"], layer["kind"], layer["relu"]) == (256, "concat", True)
     assert layer["branches"][0] == {"name": "1x1", "first": 0, "last": 63, "copies": ""}
     assert layer["recipes"]["negative"]["objective"]["weight"] == -1
-    assert layer["recipes"]["main"]["size"] == 96
+    assert layer["recipes"]["main"]["size"] == 128
     assert record["network"]["id"] == "inceptionv3"
     assert {row["name"] for row in record["outline"] if row["in_atlas"]} == {"mixed0", "mixed2"}
     assert len(record["outline"]) > 16
