@@ -31,8 +31,8 @@ class Convolution:
 
     In ``groups``, each turns its own share of the channels into an equal share of those made; then ``given`` is the
     depth of one share. ``pool`` is an average over neighbours that comes behind it. ``dtype`` is the type that it
-    computes in, float32 or bfloat16, whatever it is given. ``given`` says that the kernel is given to graphs, which
-    otherwise make a constant of it.
+    computes in, float32 or bfloat16, whatever it is given. ``shared`` says that the kernel is one tensor for all
+    graphs, each of which makes a constant of it otherwise.
     """
 
     kernel: np.ndarray
@@ -43,7 +43,7 @@ class Convolution:
     pool: Callable[[Sequence[Any]], Any] | None = None
     groups: int = 1
     dtype: str = "float32"
-    given: bool = False
+    shared: bool = False
 
     def __call__(self, parents: Any) -> Any:
         """The convolution of ``(n, h, w, depth)``: ``(n, h', w', made)``."""
@@ -71,7 +71,7 @@ class Convolution:
         import tensorflow as tf
 
         array = array.astype(tf.as_dtype(self.dtype).as_numpy_dtype, copy=False)
-        if array.nbytes < LARGE and not self.given:
+        if array.nbytes < LARGE and not self.shared:
             return array
         with tf.init_scope():  # outside of the graph that is being traced
             return tf.constant(array)
@@ -195,7 +195,7 @@ def fuse(graph: Graph) -> Graph:
             if scaled is not None:
                 nodes[taken_by[0]] = replace(norm, kind="Conv2D", parents=node.parents, call=scaled)
     for index in _too_many(graph, nodes):
-        nodes[index] = replace(nodes[index], call=replace(cast(Convolution, nodes[index].call), given=True))
+        nodes[index] = replace(nodes[index], call=replace(cast(Convolution, nodes[index].call), shared=True))
     return replace(graph, nodes=tuple(map(rewrite, nodes)))
 
 

@@ -96,6 +96,18 @@ def test_roots_and_exponentials_do_not_make_a_picture_depend_on_its_batch(tmp_pa
             assert together.get(one.channel, one.picture.tobytes()) == one.picture.tobytes()
 
 
+def test_scaled_sums_do_not_make_a_picture_or_its_numbers_depend_on_its_batch():
+    """Those of InceptionResNetV2, whose batches are filled up to two images."""
+    kernel = Kernel(load(NetworkRef("inceptionresnetv2", "random", 1)), "block35_1_ac", Recipe(size=96, steps=6))
+    assert kernel.smallest_batch == 2
+    together = {one.channel: one for one in render(kernel, list(range(8)))}
+    for channels in ([7], [5, 0, 3], [6, 4]):
+        for one in render(kernel, channels):
+            for name in ("picture", "trace", "maps"):
+                assert np.array_equal(getattr(one, name), getattr(together[one.channel], name)), name
+            assert (one.score, one.maximum) == (together[one.channel].score, together[one.channel].maximum)
+
+
 def test_convolutions_in_groups_do_not_make_a_picture_depend_on_its_batch(tmp_path):
     import keras
 
